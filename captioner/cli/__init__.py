@@ -1,0 +1,54 @@
+"""The command line: one module per command; each parses, calls and prints, and imports when it is called."""
+
+import os
+import sys
+
+import click
+
+from captioner import __version__
+from captioner.cli.caption import caption
+from captioner.cli.evaluate import evaluate
+from captioner.cli.models import models
+from captioner.cli.prepare import prepare
+from captioner.cli.train import train
+from captioner.errors import CaptionerError
+
+INTERRUPTED = 130
+
+
+class _Commands(click.Group):
+    """A group whose commands return their exit code, and whose errors are one plain line."""
+
+    def main(self, *args, standalone_mode=True, **kwargs):
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **kwargs)
+        sys.exit(self._exit_code(*args, **kwargs))
+
+    def _exit_code(self, *args, **kwargs) -> int:
+        try:
+            return super().main(*args, standalone_mode=False, **kwargs) or 0
+        except CaptionerError as error:
+            click.echo(f"Error: {error}", err=True)
+            return error.exit_code
+        except click.ClickException as error:
+            error.show()
+            return error.exit_code
+        except (click.Abort, KeyboardInterrupt):
+            click.echo("interrupted", err=True)
+            return INTERRUPTED
+        except BrokenPipeError:  # whoever read the output has gone, as with `| head`
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="captioner")
+def main():
+    """Caption photos, and train captioners of your own.
+
+    Example: captioner caption photo.jpg
+    """
+
+
+for command in (caption, prepare, train, evaluate, models):
+    main.add_command(command)

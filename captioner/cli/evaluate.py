@@ -1,0 +1,74 @@
+"""`captioner evaluate`"""
+
+import json
+
+import click
+
+from captioner.cli.shared import PATH, decoding_options, model_option, progress_bar, say
+
+
+@click.command()
+@click.argument("data_dir", type=PATH)
+@model_option
+@click.option(
+    "--split", type=click.Choice(["train", "dev", "test"]), default="test", show_default=True, help="Photos to score."
+)
+@click.option("--beam-size", type=int, metavar="N", help="Width of the search.  [default: the model's]")
+@click.option("--predictions-out", type=PATH, metavar="FILE", help="Write the captions as JSON Lines.")
+@click.option("--json", "json_path", type=PATH, metavar="FILE", help="Write the scores there, too.")
+@click.option(
+    "--fail-under",
+    multiple=True,
+    metavar="METRIC=VALUE",
+    help="Exit with 1 when a score is below VALUE, a fraction; may be repeated.",
+)
+def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, fail_under):
+    """Score a model on a split of a prepared dataset.
+
+    Prints JSON: corpus BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions, against all references.
+
+    Example: captioner evaluate data/flickr8k --split dev --model runs/lstm
+    """
+    from captioner.datasets import Dataset
+    from captioner.evaluation import caption_examples, score_examples
+    from captioner.files import write_json, write_text
+    from captioner.inference import Captioner
+
+    floors = [_parse_floor(text) for text in fail_under]
+    dataset = Dataset.open(data_dir)
+    examples = dataset.split(split)
+    captioner = Captioner.load(model)
+    options = decoding_options(captioner.folder.decoding, beam_size=beam_size)
+    with progress_bar(len(examples), "photos", "captioning") as bar:
+        captions = caption_examples(captioner, dataset, examples, options, lambda done, _: bar.update(done - bar.n))
+    texts = [caption.text for caption in captions]
+    scores = score_examples(examples, texts)
+    result = {"model": captioner.name, "split": split, "beam_size": options.beam_size, **scores}
+    result["num_distinct_captions"] = len(set(texts))
+    if predictions_out is not None:
+        lines = [
+            json.dumps({"image": example.image, "caption": text}, ensure_ascii=False)
+            for example, text in zip(examples, texts, strict=True)
+        ]
+        write_text(predictions_out, "\n".join(lines) + "\n")
+    if json_path is not None:
+        write_json(json_path, result)
+    click.echo(json.dumps(result, indent=2))
+    missed = [f"{name} is {result[name]:.4f}, below {floor:g}" for name, floor in floors if result[name] < floor]
+    for line in missed:
+        say(f"failed: {line}")
+    return 1 if missed else 0
+
+
+def _parse_floor(text: str) -> tuple[str, float]:
+    from captioner.errors import OptionsError
+    from captioner.metrics import SCORE_NAMES
+
+    name, _, value = text.partition("=")
+    try:
+        floor = float(value)
+    except ValueError:
+        floor = None
+    if name not in SCORE_NAMES or floor is None:
+        raise OptionsError(f"--fail-under takes METRIC=VALUE with one of {', '.join(SCORE_NAMES)}, not {text!r}")
+    return name, floor

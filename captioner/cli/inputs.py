@@ -1,0 +1,59 @@
+"""What the command line names, turned into photos: files, folders, globs, lists of them, stdin."""
+
+import glob
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from captioner.errors import CaptionerError, ImageError
+from captioner.images import find_images
+
+
+@dataclass(frozen=True)
+class Photo:
+    """file_name: relative to the folder that was given, or the path as it was given."""
+
+    file_name: str
+    source: Path | bytes
+
+    @property
+    def is_file(self) -> bool:
+        return isinstance(self.source, Path)
+
+
+class MissingInput(CaptionerError):
+    """An input that names nothing, or a folder that cannot be listed."""
+
+
+def listed_inputs(files_from: str, null_separated: bool) -> list[str]:
+    """The inputs a file names, or stdin where it is "-". Raises: CaptionerError when it cannot be read."""
+    try:
+        content = sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes()
+    except OSError as error:
+        raise CaptionerError(f"{files_from}: cannot be read ({error.strerror})") from error
+    lines = content.split(b"\0") if null_separated else [line.rstrip(b"\r") for line in content.split(b"\n")]
+    return [line.decode("utf-8", "surrogateescape") for line in lines if line]
+
+
+def find_photos(
+    names: Iterable[str], recursive: bool, include: Iterable[str], exclude: Iterable[str]
+) -> Iterator[Photo | MissingInput]:
+    """Every photo the names lead to, in order; a name that leads nowhere comes as a MissingInput."""
+    for name in names:
+        if name == "-":
+            yield Photo("-", sys.stdin.buffer.read())
+            continue
+        path = Path(name)
+        if path.is_dir():
+            try:
+                for found in find_images(path, recursive, include, exclude):
+                    yield Photo(found.relative_to(path).as_posix(), found)
+            except ImageError as error:
+                yield MissingInput(str(error))
+        elif path.exists():
+            yield Photo(name, path)
+        elif matches := sorted(glob.glob(name, recursive=True)):
+            yield from (Photo(match, Path(match)) for match in matches if Path(match).is_file())
+        else:
+            yield MissingInput(f"{name}: no such file or folder")

@@ -1,0 +1,76 @@
+"""Options that several commands take, and how commands show that they are at work."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from captioner.errors import OptionsError
+
+PATH = click.Path(path_type=Path)  # existence is checked where the path is used: a missing one is no usage error
+
+
+def model_option(command):
+    return click.option(
+        "-m",
+        "--model",
+        default="flickr8k",
+        show_default=True,
+        envvar="CAPTIONER_MODEL",
+        show_envvar=True,
+        metavar="NAME|DIR",
+        help="A shipped model, or a model folder.",
+    )(command)
+
+
+def search_options(command):
+    """--beam-size, --candidates, --min-words, --max-words; None leaves the model's own."""
+    for decorate in (
+        click.option("--max-words", type=int, metavar="N", help="Longest caption, in words.  [default: the model's]"),
+        click.option("--min-words", type=int, metavar="N", help="Shortest caption, in words.  [default: the model's]"),
+        click.option("--candidates", type=int, metavar="N", help="Captions for each photo, best first.  [default: 1]"),
+        click.option("--beam-size", type=int, metavar="N", help="Width of the search.  [default: the model's]"),
+    ):
+        command = decorate(command)
+    return command
+
+
+def decoding_options(base, beam_size=None, candidates=None, min_words=None, max_words=None):
+    """The model's decoding options with what the user asked for in their place.
+
+    Raises: OptionsError when they do not go together.
+    """
+    from dataclasses import replace
+
+    asked = {"beam_size": beam_size, "num_candidates": candidates, "min_words": min_words, "max_words": max_words}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    if "num_candidates" in asked and "beam_size" not in asked:
+        asked["beam_size"] = max(base.beam_size, asked["num_candidates"])
+    return replace(base, **asked)
+
+
+def parse_shares(text: str) -> tuple[float, ...]:
+    try:
+        return tuple(float(share) for share in text.split(","))
+    except ValueError as error:
+        raise OptionsError(f"split must be three shares such as 0.8,0.1,0.1, not {text!r}") from error
+
+
+def say(line: str) -> None:
+    click.echo(line, err=True)
+
+
+def progress_bar(total: int, unit: str, title: str = "", shown: bool | None = None):
+    """A tqdm bar on stderr; by default only where stderr is a terminal."""
+    from tqdm import tqdm
+
+    disable = not shown if shown is not None else not sys.stderr.isatty()
+    return tqdm(total=total, unit=f" {unit}", desc=title, disable=disable, leave=False, dynamic_ncols=True)
+
+
+def list_failures(failures: list[str], word: str = "failed", most: int = 20) -> None:
+    """Names what failed, last on stderr."""
+    for failure in failures[:most]:
+        say(f"{word}: {failure}")
+    if len(failures) > most:
+        say(f"{word}: and {len(failures) - most} more")

@@ -1,0 +1,152 @@
+"""`captioner train`"""
+
+from pathlib import Path
+
+import click
+
+from captioner.cli.shared import PATH, progress_bar, say
+
+_SAMPLE_DIR = Path("runs/sample")
+
+
+def _option(name, of, help, **settings):
+    """An option that leaves its default to the options class it belongs to."""
+    return click.option(name, metavar=settings.pop("metavar", "N"), help=f"{help}  [default: {of}]", **settings)
+
+
+@click.command()
+@click.argument("data_dir", type=PATH, required=False)
+@click.argument("output_dir", type=PATH, required=False)
+@_option(
+    "--decoder", "lstm", "Kind of recurrent cell.", type=click.Choice(["rnn", "lstm", "gru"]), metavar="rnn|lstm|gru"
+)
+@click.option(
+    "--attention/--no-attention",
+    default=None,
+    help="Look at the regions of the photo at every word, or only at the start.  [default: attention]",
+)
+@_option("--units", "512; sample: 128", "Width of the recurrent state.", type=int)
+@_option("--embedding-dim", "256; sample: 64", "Width of word embeddings.", type=int)
+@_option("--dropout", "0.5; sample: 0.2", "Share of values dropped while training.", type=float, metavar="X")
+@_option("--epochs", "20; sample: 20", "Times the train split is seen.", type=int)
+@_option("--batch-size", "16", "Photos a step, each with all its captions.", type=int)
+@_option("--learning-rate", "0.001; sample: 0.004", "Peak of the schedule.", type=float, metavar="X")
+@_option("--label-smoothing", "0.1", "Share of probability given to all other words.", type=float, metavar="X")
+@_option("--patience", "5", "Epochs without a better dev CIDEr-D before stopping.", type=int)
+@_option("--seed", "0", "Decides weights, order and dropout.", type=int)
+@click.option("--resume/--no-resume", default=True, show_default=True, help="Go on with an interrupted run.")
+def train(data_dir, output_dir, decoder, attention, units, embedding_dim, dropout, resume, **training):
+    """Train a captioner on a prepared dataset.
+
+    Writes a model folder with its learning curves. Without DATA_DIR and OUTPUT_DIR, trains on a small sample of
+    drawings that is made on the spot, into runs/sample; that takes about a minute.
+
+    Example: captioner train data/flickr8k runs/lstm
+    """
+    from dataclasses import replace
+
+    from captioner.options import DecodingOptions, NetworkOptions, TrainingOptions
+
+    if (data_dir is None) != (output_dir is None):
+        raise click.UsageError("give both DATA_DIR and OUTPUT_DIR, or neither for the sample")
+    is_sample = data_dir is None
+    network = {"decoder": decoder, "attention": attention, "units": units}
+    network |= {"embedding_dim": embedding_dim, "dropout": dropout}
+    bases = _sample_options() if is_sample else (NetworkOptions(), TrainingOptions())
+    options = [
+        replace(base, **{name: value for name, value in asked.items() if value is not None})
+        for base, asked in zip(bases, (network, training), strict=True)
+    ]
+    if is_sample:
+        data_dir, output_dir = _prepare_sample(), _SAMPLE_DIR
+    folder = _train(data_dir, output_dir, *options, DecodingOptions(), resume)
+    if is_sample:
+        _show_sample(folder, data_dir)
+    else:
+        click.echo(f"model: {output_dir}")
+        say(f"caption with it: captioner caption photo.jpg --model {output_dir}")
+    return 0
+
+
+def _train(data_dir, output_dir, network, training, decoding, resume):
+    from captioner.cli.encoders import encoder_info
+    from captioner.datasets import Dataset
+    from captioner.encoders import encoder_spec
+
+    dataset = Dataset.open(data_dir)
+    dataset.split("train")  # refuses a dataset without one before TensorFlow is loaded
+    say("loading TensorFlow")
+    from captioner.training import Listener, Run, train
+
+    name = dataset.info["options"]["encoder"]
+    run = Run(dataset, output_dir, encoder_info(name), encoder_spec(name).tflite_path, network, training, decoding)
+    return train(run, resume, Listener(say, _show_progress))
+
+
+def _show_progress(batches, total, title):
+    bar = progress_bar(total, "steps", title)
+
+    def shown():
+        with bar:
+            for batch in batches:
+                yield batch
+                bar.update()
+
+    return shown(), lambda loss: bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+
+
+def _sample_options():
+    from captioner.options import NetworkOptions, TrainingOptions
+
+    return (
+        NetworkOptions(units=128, embedding_dim=64, dropout=0.2),
+        TrainingOptions(epochs=20, learning_rate=4e-3, ema_decay=0.95),
+    )
+
+
+def _prepare_sample() -> Path:
+    from captioner.cli.encoders import open_encoder
+    from captioner.datasets import prepare, read_annotations
+    from captioner.datasets.drawings import write_drawings
+    from captioner.inference import default_threads
+    from captioner.options import PrepareOptions
+
+    source, data_dir = _SAMPLE_DIR / "drawings", _SAMPLE_DIR / "data"
+    if not (data_dir / "dataset.json").exists():
+        say(f"drawing scenes into {source}")
+        write_drawings(source)
+        format_name, annotations = read_annotations(source, "sidecar")
+        options = PrepareOptions(format="sidecar", min_count=1)
+        encoder = open_encoder(options.encoder)
+        with progress_bar(len(annotations.examples), "drawings", "encoding") as bar:
+            prepare(
+                annotations,
+                format_name,
+                source,
+                data_dir,
+                options,
+                encoder,
+                default_threads(),
+                lambda done, total: bar.update(done - bar.n),
+            )
+    return data_dir
+
+
+def _show_sample(folder, data_dir) -> None:
+    """Captions of unseen drawings, their scores, and how to go on."""
+    from captioner.datasets import Dataset
+    from captioner.evaluation import caption_examples, score_examples
+    from captioner.inference import Captioner
+
+    dataset = Dataset.open(data_dir)
+    examples = dataset.split("test")
+    captions = [c.text for c in caption_examples(Captioner(folder), dataset, examples, folder.decoding)]
+    for example, caption in list(zip(examples, captions, strict=True))[:5]:
+        click.echo(f"{_SAMPLE_DIR / 'drawings' / example.image}\t{caption}")
+    scores = score_examples(examples, captions)
+    click.echo(
+        f"{len(examples)} drawings of combinations never trained on:"
+        f" BLEU-4 {scores['bleu_4']:.3f}, CIDEr-D {scores['cider']:.3f}"
+    )
+    click.echo("With your own photos (photo.jpg + photo.txt, or Flickr8k):  captioner prepare PHOTOS data/mine")
+    click.echo("                                                            captioner train data/mine runs/mine")

@@ -1,0 +1,49 @@
+"""Datasets: one file per annotation format, and the prepared dataset they all become."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from captioner.datasets import flickr8k, sidecar
+from captioner.datasets.examples import Annotations, Example, Problem
+from captioner.datasets.prepared import Dataset, prepare
+from captioner.errors import DatasetError
+
+__all__ = ["FORMATS", "Annotations", "Dataset", "Example", "Format", "Problem", "prepare", "read_annotations"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How annotations of one kind are recognised and read."""
+
+    detect: Callable[[Path], bool]
+    read: Callable[..., Annotations]  # (source, captions_path, images_dir)
+
+
+FORMATS = {
+    "flickr8k": Format(flickr8k.detect, flickr8k.read),
+    "sidecar": Format(sidecar.detect, sidecar.read),
+}
+
+
+def read_annotations(
+    source: Path, format_name: str = "auto", captions_path: Path | None = None, images_dir: Path | None = None
+) -> tuple[str, Annotations]:
+    """The format's name and what it read.
+
+    Raises: DatasetError when the source is missing, is of no known format, or holds nothing to learn from.
+    """
+    if not source.is_dir():
+        raise DatasetError(f"{source}: {'not a folder' if source.exists() else 'no such folder'}")
+    for path, option in ((captions_path, "--captions"), (images_dir, "--images")):
+        if path is not None and not path.exists():
+            raise DatasetError(f"{path}: no such {'file' if option == '--captions' else 'folder'} ({option})")
+    if format_name == "auto":
+        format_name = next((name for name, format in FORMATS.items() if format.detect(source)), None)
+        if format_name is None:
+            raise DatasetError(f"{source}: no dataset of a known format in it; known are {', '.join(FORMATS)}")
+    annotations = FORMATS[format_name].read(source, captions_path, images_dir)
+    if not annotations.examples:
+        first = f"; first of {len(annotations.problems)}: {annotations.problems[0]}" if annotations.problems else ""
+        raise DatasetError(f"{source}: no photo with a caption was found{first}")
+    return format_name, annotations

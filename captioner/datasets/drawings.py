@@ -1,0 +1,85 @@
+"""A small dataset made on the spot: drawn scenes of two coloured shapes, with captions that say where they are.
+
+Every scene of the dev and test splits is a combination never trained on, so a good score there means looking.
+"""
+
+import itertools
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from captioner.files import make_folder, write_text
+
+COLOURS = {
+    "red": (210, 40, 40),
+    "green": (40, 150, 60),
+    "blue": (40, 80, 200),
+    "yellow": (235, 205, 40),
+    "purple": (130, 50, 160),
+    "orange": (240, 130, 30),
+}
+SHAPES = ("circle", "square", "triangle", "cross")
+SIDE = 260  # pixels
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Two things, each (colour, shape): the first left of the second, or above it."""
+
+    first: tuple[str, str]
+    second: tuple[str, str]
+    is_row: bool
+
+    def captions(self) -> list[str]:
+        first, second = (f"a {' '.join(thing)}" for thing in (self.first, self.second))
+        before, after = ("to the left of", "to the right of") if self.is_row else ("above", "below")
+        return [f"{first} {before} {second}", f"{second} {after} {first}"]
+
+
+def write_drawings(folder: Path, num_train: int = 480, num_dev: int = 60, num_test: int = 60, seed: int = 0) -> Path:
+    """The folder, filled with drawings and their sidecars in `train`, `dev` and `test`.
+
+    No scene is drawn twice, so no combination of one split appears in another.
+    """
+    things = list(itertools.product(COLOURS, SHAPES))
+    scenes = [Scene(a, b, is_row) for a, b in itertools.permutations(things, 2) for is_row in (True, False)]
+    chance = random.Random(seed)
+    chance.shuffle(scenes)
+    unused = iter(scenes)
+    for split, count in (("train", num_train), ("dev", num_dev), ("test", num_test)):
+        make_folder(folder / split)
+        for number, scene in enumerate(itertools.islice(unused, count)):
+            path = folder / split / f"{number:04}.png"
+            draw_scene(scene, chance).save(path, compress_level=1)
+            write_text(path.with_suffix(".txt"), "\n".join(scene.captions()) + "\n")
+    return folder
+
+
+def draw_scene(scene: Scene, chance: random.Random) -> Image.Image:
+    """(SIDE, SIDE) RGB; places, sizes and the paper's shade vary by chance."""
+    shade = chance.randint(225, 255)
+    image = Image.new("RGB", (SIDE, SIDE), (shade, shade, shade))
+    canvas = ImageDraw.Draw(image)
+    for thing, along in ((scene.first, SIDE * 0.27), (scene.second, SIDE * 0.73)):
+        along += chance.uniform(-12, 12)
+        across = SIDE / 2 + chance.uniform(-30, 30)
+        x, y = (along, across) if scene.is_row else (across, along)
+        colour, shape = thing
+        _draw_shape(canvas, shape, x, y, chance.uniform(34, 48), COLOURS[colour])
+    return image
+
+
+def _draw_shape(canvas: ImageDraw.ImageDraw, shape: str, x: float, y: float, radius: float, colour) -> None:
+    box = (x - radius, y - radius, x + radius, y + radius)
+    if shape == "circle":
+        canvas.ellipse(box, fill=colour)
+    elif shape == "square":
+        canvas.rectangle(box, fill=colour)
+    elif shape == "triangle":
+        canvas.polygon([(x, y - radius), (x - radius, y + radius), (x + radius, y + radius)], fill=colour)
+    else:
+        bar = radius / 3
+        canvas.rectangle((x - radius, y - bar, x + radius, y + bar), fill=colour)
+        canvas.rectangle((x - bar, y - radius, x + bar, y + radius), fill=colour)

@@ -1,0 +1,50 @@
+"""Sidecars: `photo.jpg` with its captions in `photo.txt` or `photo.caption` beside it, one a line."""
+
+import os
+from pathlib import Path
+
+from captioner.datasets.examples import Annotations, Example, Problem, clean_caption, read_lines
+from captioner.errors import DatasetError, ImageError
+from captioner.images import find_images, is_image_name
+
+SUFFIXES = (".txt", ".caption")
+SPLIT_FOLDERS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
+
+
+def detect(source: Path) -> bool:
+    """Whether some photo below the source has a sidecar; looks no further than the first."""
+    for folder, _, names in os.walk(source):
+        present = set(names)
+        if any(is_image_name(n) and any(Path(n).stem + s in present for s in SUFFIXES) for n in names):
+            return True
+    return False
+
+
+def read(source: Path, captions_path: Path | None = None, images_dir: Path | None = None) -> Annotations:
+    """Every photo below the source that has a sidecar; folders named train, dev (or val) and test are splits.
+
+    Raises: DatasetError when the source cannot be listed.
+    """
+    if captions_path is not None:
+        raise DatasetError("sidecars lie beside their photos: --captions does not go with the format sidecar")
+    images_dir = images_dir or source
+    annotations = Annotations(images_dir)
+    try:
+        photos = [path.relative_to(images_dir).as_posix() for path in find_images(images_dir, recursive=True)]
+    except ImageError as error:
+        raise DatasetError(str(error)) from error
+    has_splits = any(name.split("/")[0] in SPLIT_FOLDERS for name in photos if "/" in name)
+    for name in photos:
+        sidecars = [(images_dir / name).with_suffix(suffix) for suffix in SUFFIXES]
+        lines = [
+            clean_caption(line)
+            for path in sidecars
+            if path.is_file()
+            for _, line in read_lines(path, annotations.problems)
+        ]
+        split = SPLIT_FOLDERS.get(name.split("/")[0], "train") if has_splits else None
+        if lines:
+            annotations.examples.append(Example(name, tuple(lines), split))
+        else:
+            annotations.problems.append(Problem("no caption", name, lost=False))
+    return annotations

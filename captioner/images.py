@@ -1,0 +1,158 @@
+"""From a path, bytes, PIL image or array to an upright RGB square; and finding photos in folders.
+
+Training and captioning read photos through `read_image`, so both see the same pixels.
+"""
+
+import fnmatch
+import io
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from captioner.errors import ImageError
+
+IMAGE_SUFFIXES = frozenset(
+    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ppm", ".pgm", ".pnm", ".jp2", ".ico", ".tga"]
+)
+ImageSource = str | os.PathLike | bytes | Image.Image | np.ndarray
+
+_EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(source: ImageSource, size: int) -> np.ndarray:
+    """The photo, upright, as (size, size, 3) uint8, RGB, 0-255.
+
+    The whole photo is squeezed into the square, nothing is cropped. Transparent parts become white; of an
+    animation the first frame counts. A large JPEG is decoded at a reduced scale, never below twice `size`.
+
+    source: a path, the bytes of an image file, a PIL image, or an array (height, width), (height, width, 3) or
+    (height, width, 4) of uint8.
+    Raises: ImageError when the file is missing, is no image, or is broken or cut short.
+    """
+    try:
+        with _open(source) as image:
+            if image.format == "JPEG":
+                image.draft("RGB", (2 * size, 2 * size))
+            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+            square = _to_rgb(image).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+            if orientation in _UPRIGHT:  # turning the small square equals squeezing the turned photo
+                square = square.transpose(_UPRIGHT[orientation])
+            return np.asarray(square)
+    except ImageError:
+        raise
+    except Exception as error:  # decoders of broken files raise anything from OSError to IndexError
+        raise ImageError(f"{_name(source)}: {_reason(error)}") from error
+
+
+def _open(source: ImageSource) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return source.copy()
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8:
+            raise ImageError(f"an image array must be uint8, 0-255, not {source.dtype}")
+        return Image.fromarray(source)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return Image.open(io.BytesIO(source))
+    return Image.open(source)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":  # more than 8 bits a pixel: scale, PIL would clip
+        pixels = np.asarray(image, dtype=np.float32)
+        scale = 255 / 65535 if pixels.max(initial=0) > 255 else 1
+        return Image.fromarray((pixels * scale).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _name(source: ImageSource) -> str:
+    return os.fspath(source) if isinstance(source, str | os.PathLike) else "image"
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return "a folder, not a photo"
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not an image of a known format"
+    if isinstance(error, Image.DecompressionBombError):
+        return "too many pixels to be a photo"
+    return f"broken or cut short ({' '.join(str(error).split()) or type(error).__name__})"
+
+
+def read_images(sources: Iterable, size: int, threads: int) -> Iterator[np.ndarray | ImageError]:
+    """Each photo as `read_image` gives it, or the error it met, in order, read ahead by `threads` threads.
+
+    Only a few photos are held at a time, however many there are.
+    """
+
+    def read(source):
+        try:
+            return read_image(source, size)
+        except ImageError as error:
+            return error
+
+    with ThreadPoolExecutor(threads) as pool:
+        pending = deque()
+        for source in sources:
+            pending.append(pool.submit(read, source))
+            if len(pending) > 8 * threads:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+def is_image_name(path: str | os.PathLike) -> bool:
+    return Path(path).suffix.lower() in IMAGE_SUFFIXES
+
+
+def find_images(
+    folder: Path, recursive: bool = False, include: Iterable[str] = (), exclude: Iterable[str] = ()
+) -> Iterator[Path]:
+    """The photos of a folder, sorted within each folder, one folder after the other; hidden ones are left out.
+
+    include, exclude: glob patterns against the name or the path below `folder`; no `include` means every
+    suffix of IMAGE_SUFFIXES.
+    Raises: ImageError when the folder cannot be listed.
+    """
+    include, exclude = tuple(include), tuple(exclude)
+
+    def matches(path: Path, patterns: tuple[str, ...]) -> bool:
+        below = path.relative_to(folder).as_posix()
+        return any(fnmatch.fnmatch(path.name, p) or fnmatch.fnmatch(below, p) for p in patterns)
+
+    def walk(directory: Path) -> Iterator[Path]:
+        try:
+            entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
+        except OSError as error:
+            raise ImageError(f"{directory}: {error.strerror or error}") from error
+        for entry in entries:
+            path = directory / entry.name
+            if entry.name.startswith(".") or (exclude and matches(path, exclude)):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if recursive:
+                    yield from walk(path)
+            elif matches(path, include) if include else is_image_name(entry.name):
+                yield path
+
+    yield from walk(Path(folder))

@@ -1,0 +1,69 @@
+"""The encoder and the decoder of a model, run by LiteRT from NumPy arrays."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from captioner.errors import ModelError
+
+
+def default_threads() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _open_graph(path: Path, threads: int):
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        return Interpreter(model_path=str(path), num_threads=threads)
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"{path}: not a LiteRT model that can be opened ({error})") from error
+
+
+class Encoder:
+    """A pretrained CNN: photos in, features out.
+
+    key: its name and the beginning of its weights' hash, which feature caches are named by.
+    """
+
+    def __init__(self, path: Path, key: str, threads: int | None = None):
+        """Raises: ModelError when the file cannot be opened."""
+        self.key = key
+        self._run = _open_graph(path, threads or default_threads()).get_signature_runner()
+        (self._input,) = self._run.get_input_details().values()
+        (self._output,) = self._run.get_output_details().values()
+        self.image_size = int(self._input["shape_signature"][1])
+        self.num_regions, self.depth = (int(n) for n in self._output["shape_signature"][1:])
+
+    def __call__(self, images: np.ndarray) -> np.ndarray:
+        """images: (photos, size, size, 3) uint8, 0-255, RGB -> (photos, regions, depth) float32."""
+        (features,) = self._run(image=images).values()
+        return features
+
+
+class Decoder:
+    """The recurrent decoder: what a photo gives its captions, once; then step by step."""
+
+    def __init__(self, path: Path, threads: int | None = None):
+        """Raises: ModelError when the file cannot be opened or lacks a signature."""
+        self._graph = _open_graph(path, threads or default_threads())
+        try:
+            self._begin = self._graph.get_signature_runner("begin")
+            self._step = self._graph.get_signature_runner("step")
+        except ValueError as error:
+            raise ModelError(f"{path}: lacks the signatures begin and step") from error
+        self.vocabulary_size = int(self._step.get_output_details()["log_probs"]["shape_signature"][-1])
+        self.num_regions, self.depth = (
+            int(n) for n in self._begin.get_input_details()["features"]["shape_signature"][1:]
+        )
+
+    def begin(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """features: (photos, regions, depth) -> state (photos, width); keys, values (photos, regions, units)."""
+        return self._begin(features=np.asarray(features, np.float32))
+
+    def step(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """token (photos, beams) int32, state (photos, beams, width), and what else `begin` gave
+        -> log_probs (photos, beams, vocabulary), natural log; state; attention (photos, beams, regions).
+        """
+        return self._step(**inputs)

@@ -1,0 +1,123 @@
+"""The recurrent decoder: six networks, one way through.
+
+A photo is read once (`begin`): every region of the encoder's grid becomes a value and, with attention,
+a key; the mean of the values sets the state the recurrent cell starts from. A caption is then spoken token
+by token (`step`): the cell moves, looks at the photo with its new state, and both together choose the word.
+
+As in Luong et al. 2015 (section 3, global attention) the cell does not wait for what attention saw, so a
+whole caption's attention and vocabulary products are a few large matrix products outside the time loop.
+"""
+
+import keras
+from keras import ops
+
+from captioner.options import NetworkOptions
+
+RECURRENT_LAYERS = {
+    "rnn": keras.layers.SimpleRNN,  # Elman 1990
+    "lstm": keras.layers.LSTM,  # Hochreiter and Schmidhuber 1997, with the forget gate of Gers 2000
+    # reset_after is Cho et al. 2014 in its first version (arXiv 1406.1078v1): the reset gate acts on the
+    # projected state, so that one product serves all three gates.
+    "gru": lambda units, **kwargs: keras.layers.GRU(units, reset_after=True, **kwargs),
+}
+
+
+class CaptionNetwork(keras.Model):
+    """Log-probabilities of the next token, given a photo's features and the tokens before it."""
+
+    def __init__(self, options: NetworkOptions, vocabulary_size: int, num_regions: int, depth: int):
+        super().__init__(name="decoder")
+        self.options = options
+        self.vocabulary_size = vocabulary_size
+        units = options.units
+        self.value_projection = keras.layers.Dense(units, name="value_projection")
+        self.region_position = keras.layers.Embedding(num_regions, units, name="region_position")
+        self.value_dropout = keras.layers.Dropout(options.dropout, seed=1)
+        self.initial_state = keras.layers.Dense(units * self.num_states, activation="tanh", name="initial_state")
+        self.embedding = keras.layers.Embedding(vocabulary_size, options.embedding_dim, name="embedding")
+        self.embedding_dropout = keras.layers.Dropout(options.dropout, seed=2)
+        self.recurrent = RECURRENT_LAYERS[options.decoder](units, return_sequences=True, name="recurrent")
+        if options.attention:
+            self.key_projection = keras.layers.Dense(units, use_bias=False, name="key_projection")
+            self.query_projection = keras.layers.Dense(units, use_bias=False, name="query_projection")
+            self.combination = keras.layers.Dense(units, activation="tanh", name="combination")
+        self.output_dropout = keras.layers.Dropout(options.dropout, seed=3)
+        self.vocabulary_projection = keras.layers.Dense(vocabulary_size, name="vocabulary_projection")
+        self.num_regions, self.depth = num_regions, depth
+
+    @property
+    def num_states(self) -> int:
+        """How many vectors the cell carries from step to step: an LSTM has a memory beside its output."""
+        return 2 if self.options.decoder == "lstm" else 1
+
+    def begin(self, features, training=False):
+        """What a photo gives its captions, computed once: `{"keys", "values", "state"}`.
+
+        features: (photos, regions, depth) -> keys and values: (photos, regions, units), only with attention;
+        state: (photos, states * units), the cell's vectors side by side.
+        """
+        values = self.value_projection(features) + self.region_position(ops.arange(self.num_regions))
+        values = self.value_dropout(ops.relu(values), training=training)
+        image = {"state": self.initial_state(ops.mean(values, axis=1))}
+        if self.options.attention:
+            image |= {"keys": self.key_projection(values), "values": values}
+        return image
+
+    def step(self, token, state, keys=None, values=None):
+        """One step of every beam: `{"log_probs", "state", "attention"}`, attention only where there is one.
+
+        token: (photos, beams) int32; state: (photos, beams, states * units); keys, values as from `begin`
+        -> log_probs: (photos, beams, vocabulary), natural log; attention: (photos, beams, regions), sums to 1.
+        """
+        num_photos, num_beams = ops.shape(token)[0], ops.shape(token)[1]
+        embedded = self.embedding(ops.reshape(token, (-1,)))  # (photos * beams, embedding)
+        states = ops.split(ops.reshape(state, (-1, self.num_states * self.options.units)), self.num_states, axis=-1)
+        hidden, states = self.recurrent.cell(embedded, states)
+        hidden = ops.reshape(hidden, (num_photos, num_beams, self.options.units))
+        spoken, attention = self._look(hidden, keys, values)
+        logits = self.vocabulary_projection(spoken)
+        result = {
+            "log_probs": ops.log_softmax(logits, axis=-1),
+            "state": ops.reshape(ops.concatenate(states, axis=-1), ops.shape(state)),
+        }
+        if attention is not None:
+            result["attention"] = attention
+        return result
+
+    def call(self, features, tokens, training=False):
+        """Teacher forcing: logits of every next token.
+
+        features: (photos, regions, depth); tokens: (photos, captions, time) int32, first the start token
+        -> (photos, captions, time, vocabulary). A photo's captions share its keys and values.
+        """
+        num_photos, num_captions, num_steps = ops.shape(tokens)
+        units = self.options.units
+        image = self.begin(features, training=training)
+        embedded = self.embedding_dropout(self.embedding(tokens), training=training)
+        embedded = ops.reshape(embedded, (-1, num_steps, self.options.embedding_dim))
+        state = ops.repeat(image["state"], num_captions, axis=0)
+        hidden = self.recurrent(embedded, initial_state=ops.split(state, self.num_states, axis=-1))
+        hidden = ops.reshape(hidden, (num_photos, num_captions * num_steps, units))
+        spoken, _ = self._look(hidden, image.get("keys"), image.get("values"))
+        logits = self.vocabulary_projection(self.output_dropout(spoken, training=training))
+        return ops.reshape(logits, (num_photos, num_captions, num_steps, self.vocabulary_size))
+
+    def _look(self, hidden, keys, values):
+        """What the cell says after looking: (spoken, attention), both one row a row of `hidden`.
+
+        hidden: (photos, rows, units) -> spoken: (photos, rows, units); attention: (photos, rows, regions) or None.
+        Scaled dot product (Vaswani et al. 2017, eq. 1), joined as in Luong et al. 2015, eq. 5.
+        """
+        if not self.options.attention:
+            return hidden, None
+        scores = ops.matmul(self.query_projection(hidden), ops.transpose(keys, (0, 2, 1)))
+        attention = ops.softmax(scores / self.options.units**0.5, axis=-1)
+        seen = ops.matmul(attention, values)
+        return self.combination(ops.concatenate([hidden, seen], axis=-1)), attention
+
+
+def build_network(options: NetworkOptions, vocabulary_size: int, num_regions: int, depth: int) -> CaptionNetwork:
+    """The network with its weights made, drawn at random."""
+    network = CaptionNetwork(options, vocabulary_size, num_regions, depth)
+    network(ops.zeros((1, num_regions, depth)), ops.zeros((1, 1, 1), "int32"))
+    return network

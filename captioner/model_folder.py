@@ -1,0 +1,118 @@
+"""A model is a folder that speaks alone: its files, their hashes, and the checks on opening it."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from captioner.errors import ModelError, OptionsError
+from captioner.files import sha256_of, write_json
+from captioner.options import DecodingOptions, NetworkOptions
+from captioner.tokenizer import Tokenizer
+
+MODEL_FORMAT = 1
+CONFIG = "config.json"
+VOCABULARY = "vocabulary.txt"
+DECODER_WEIGHTS = "decoder.weights.h5"
+ENCODER_GRAPH = "encoder.tflite"
+DECODER_GRAPH = "decoder.tflite"
+TRAINING_RECORD = "training.json"
+MODEL_CARD = "README.md"
+FILES = (VOCABULARY, DECODER_WEIGHTS, ENCODER_GRAPH, DECODER_GRAPH, TRAINING_RECORD, MODEL_CARD)
+
+
+@dataclass(frozen=True)
+class EncoderInfo:
+    """Which encoder a model was trained with; `key` also names its feature cache in a prepared dataset."""
+
+    name: str
+    key: str
+    image_size: int
+    num_regions: int
+    depth: int
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A model folder whose files are all there and unaltered."""
+
+    path: Path
+    name: str
+    encoder: EncoderInfo
+    network: NetworkOptions
+    decoding: DecodingOptions
+    vocabulary_size: int
+
+    @classmethod
+    def open(cls, path: Path) -> "ModelFolder":
+        """Raises: ModelError naming the first file that is missing, altered or does not fit."""
+        config = _read_config(path)
+        for name in FILES:
+            if name not in config["files"]:
+                raise ModelError(f"{path / CONFIG}: does not list {name}")
+        for name, expected in config["files"].items():
+            file = path / name
+            try:
+                found = sha256_of(file)
+            except OSError as error:
+                raise ModelError(f"{path}: {name} is missing or cannot be read ({error.strerror})") from error
+            if found != expected:
+                raise ModelError(f"{file}: altered since the model was made (its sha256 does not fit {CONFIG})")
+        try:
+            folder = cls(
+                path=path,
+                name=config["name"],
+                encoder=EncoderInfo(**config["encoder"]),
+                network=NetworkOptions.from_json(config["network"]),
+                decoding=DecodingOptions.from_json(config["decoding"]),
+                vocabulary_size=config["vocabulary_size"],
+            )
+        except (KeyError, TypeError, AttributeError, OptionsError) as error:
+            raise ModelError(f"{path / CONFIG}: not the configuration of a model ({error})") from error
+        if len(folder.tokenizer) != folder.vocabulary_size:
+            raise ModelError(
+                f"{path / VOCABULARY}: has {len(folder.tokenizer)} tokens, but the weights were made for"
+                f" {folder.vocabulary_size}"
+            )
+        return folder
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        return Tokenizer.load(self.path / VOCABULARY)
+
+    @property
+    def training(self) -> dict:
+        """The record of the run that made the model."""
+        return json.loads((self.path / TRAINING_RECORD).read_text(encoding="utf-8"))
+
+
+def seal(path: Path, name: str, encoder: EncoderInfo, network: NetworkOptions, decoding: DecodingOptions) -> None:
+    """Writes the configuration of a folder whose other files are in place: from then on it is a model."""
+    write_json(
+        path / CONFIG,
+        {
+            "format": MODEL_FORMAT,
+            "name": name,
+            "encoder": vars(encoder),
+            "network": network.to_json(),
+            "decoding": decoding.to_json(),
+            "vocabulary_size": len(Tokenizer.load(path / VOCABULARY)),
+            "files": {file: sha256_of(path / file) for file in FILES},
+        },
+    )
+
+
+def _read_config(path: Path) -> dict:
+    if not path.is_dir():
+        raise ModelError(f"{path}: {'not a model folder' if path.exists() else 'no such model folder'}")
+    try:
+        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{path}: {CONFIG} is missing, so this is no finished model") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path / CONFIG}: cannot be read ({error})") from error
+    if not isinstance(config, dict) or not isinstance(config.get("files"), dict):
+        raise ModelError(f"{path / CONFIG}: not the configuration of a model")
+    if config.get("format") != MODEL_FORMAT:
+        raise ModelError(f"{path / CONFIG}: model format {config.get('format')!r}; this captioner reads {MODEL_FORMAT}")
+    return config

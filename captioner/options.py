@@ -1,0 +1,121 @@
+"""Every set of options as a frozen dataclass: defaults, checks when made, JSON both ways."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from captioner.errors import OptionsError
+
+DECODERS = ("rnn", "lstm", "gru")
+SPLITS = ("train", "dev", "test")
+
+
+def _require(condition, message):
+    if not condition:
+        raise OptionsError(message)
+
+
+class Options:
+    """What the option sets share: plain JSON out, checked JSON in."""
+
+    def to_json(self) -> dict:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict):
+        """Raises: OptionsError when a name is unknown or a value fails its check."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - names)
+        _require(not unknown, f"unknown options {unknown}; known are {sorted(names)}")
+        return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
+
+
+@dataclass(frozen=True)
+class PrepareOptions(Options):
+    """How a source becomes a prepared dataset."""
+
+    format: str = "auto"
+    encoder: str = "efficientnet-lite2"
+    min_count: int = 5  # times a word must be seen in the train captions to enter the vocabulary
+    split: tuple[float, float, float] = (0.8, 0.1, 0.1)  # train, dev, test, where the source has none
+    seed: int = 0
+    batch_size: int = 8  # photos encoded together
+
+    def __post_init__(self):
+        _require(self.min_count >= 1, f"min-count must be at least 1, not {self.min_count}")
+        _require(self.batch_size >= 1, f"batch-size must be at least 1, not {self.batch_size}")
+        _require(
+            len(self.split) == 3 and all(share >= 0 for share in self.split) and sum(self.split) > 0,
+            f"split must be three shares for train, dev and test, such as 0.8,0.1,0.1, not {self.split}",
+        )
+        _require(self.split[0] > 0, "split must leave photos to train on: its first share is 0")
+
+
+@dataclass(frozen=True)
+class NetworkOptions(Options):
+    """The shape of the recurrent decoder."""
+
+    decoder: str = "lstm"
+    attention: bool = True
+    units: int = 512  # width of the recurrent state, of keys and of values
+    embedding_dim: int = 256
+    dropout: float = 0.5  # share dropped, of embeddings, of image values and before the output
+
+    def __post_init__(self):
+        _require(self.decoder in DECODERS, f"unknown decoder {self.decoder!r}; choose {', '.join(DECODERS)}")
+        _require(self.units >= 1, f"units must be at least 1, not {self.units}")
+        _require(self.embedding_dim >= 1, f"embedding-dim must be at least 1, not {self.embedding_dim}")
+        _require(0 <= self.dropout < 1, f"dropout must be at least 0 and below 1, not {self.dropout}")
+
+
+@dataclass(frozen=True)
+class TrainingOptions(Options):
+    """How the decoder learns by teacher forcing."""
+
+    epochs: int = 15
+    batch_size: int = 16  # photos a step, each with all its captions
+    learning_rate: float = 1e-3  # peak, after the warm-up
+    warmup_steps: int = 200
+    label_smoothing: float = 0.1
+    clip_norm: float = 5.0
+    ema_decay: float = 0.997  # of the averaged weights, which are the ones that are kept
+    max_tokens: int = 24  # a training caption is cut after so many tokens, the end included
+    patience: int = 5  # epochs without a better dev CIDEr before training stops
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "patience"):
+            value = getattr(self, name)
+            _require(value >= 1, f"{name.replace('_', '-')} must be at least 1, not {value}")
+        _require(self.learning_rate > 0, f"learning-rate must be above 0, not {self.learning_rate}")
+        _require(
+            0 <= self.label_smoothing < 1,
+            f"label-smoothing must be at least 0 and below 1, not {self.label_smoothing}",
+        )
+        _require(0 <= self.ema_decay < 1, f"ema-decay must be at least 0 and below 1, not {self.ema_decay}")
+        _require(self.max_tokens >= 2, f"max-tokens must be at least 2, not {self.max_tokens}")
+        _require(self.warmup_steps >= 0, f"warmup-steps must be at least 0, not {self.warmup_steps}")
+        _require(self.clip_norm > 0, f"clip-norm must be above 0, not {self.clip_norm}")
+
+
+@dataclass(frozen=True)
+class DecodingOptions(Options):
+    """How the decoder searches for a caption."""
+
+    beam_size: int = 5
+    num_candidates: int = 1  # captions returned for a photo, best first
+    min_words: int = 1
+    max_words: int = 20
+    length_exponent: float = 0.7  # a caption's log-probability is divided by its tokens to this power
+
+    def __post_init__(self):
+        _require(self.beam_size >= 1, f"beam-size must be at least 1, not {self.beam_size}")
+        _require(
+            1 <= self.num_candidates <= self.beam_size,
+            f"candidates must lie between 1 and the beam size {self.beam_size}, not {self.num_candidates}",
+        )
+        _require(self.min_words >= 0, f"min-words must be at least 0, not {self.min_words}")
+        _require(
+            self.max_words >= max(1, self.min_words),
+            f"max-words must be at least 1 and not below min-words {self.min_words}, not {self.max_words}",
+        )
+        _require(self.length_exponent >= 0, f"length-exponent must be at least 0, not {self.length_exponent}")

@@ -1,0 +1,74 @@
+"""Batches for teacher forcing: P photos with C captions each. The shift happens here and nowhere else."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from captioner.datasets import Example
+from captioner.tokenizer import END_ID, PAD_ID, START_ID, Tokenizer
+
+_CHUNK_STEPS = 32  # steps' worth of photos among which equal lengths are brought together
+
+
+@dataclass(frozen=True)
+class Batch:
+    """features: (P, regions, depth) float16; tokens, targets: (P, C, T) int32; weights: (P, C, T) float32.
+
+    `targets` is `tokens` one step later; a padded position and a missing caption weigh 0.
+    """
+
+    features: np.ndarray
+    tokens: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+
+
+class TeacherForcing:
+    """The captions of a split as token ids, and their photos' features, served in shuffled batches.
+
+    features: (rows, regions, depth), usually memory-mapped; rows: the row of each example.
+    """
+
+    def __init__(
+        self, examples: list[Example], features: np.ndarray, rows: np.ndarray, tokenizer: Tokenizer, max_tokens: int
+    ):
+        self._features, self._rows = features, rows
+        # a caption that is cut has no end token: it must not learn to stop there
+        self._captions = [
+            [[*tokenizer.encode(caption), END_ID][:max_tokens] for caption in example.captions] for example in examples
+        ]
+        self._lengths = np.array([max(map(len, captions)) for captions in self._captions])
+        self.num_captions = sum(map(len, self._captions))
+
+    def num_steps(self, batch_size: int) -> int:
+        return -(-len(self._captions) // batch_size)
+
+    def epoch(self, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
+        """Every photo once, in an order that depends on the seed and the epoch alone.
+
+        Within a stretch of a few dozen steps, photos with captions of like length share a step.
+        """
+        random = np.random.default_rng([seed, epoch])
+        order = random.permutation(len(self._captions))
+        chunk = batch_size * _CHUNK_STEPS
+        for start in range(0, len(order), chunk):
+            stretch = order[start : start + chunk]
+            stretch = stretch[np.argsort(self._lengths[stretch], kind="stable")]
+            groups = [stretch[i : i + batch_size] for i in range(0, len(stretch), batch_size)]
+            for index in random.permutation(len(groups)):
+                yield self._batch(groups[index])
+
+    def _batch(self, photos: np.ndarray) -> Batch:
+        captions = [self._captions[photo] for photo in photos]
+        num_captions = max(map(len, captions))
+        num_steps = self._lengths[photos].max()
+        shape = (len(photos), num_captions, num_steps)
+        tokens, targets = np.full(shape, PAD_ID, np.int32), np.full(shape, PAD_ID, np.int32)
+        weights = np.zeros(shape, np.float32)
+        for p, photo_captions in enumerate(captions):
+            for c, ids in enumerate(photo_captions):
+                targets[p, c, : len(ids)] = ids
+                tokens[p, c, : len(ids)] = [START_ID, *ids[:-1]]
+                weights[p, c, : len(ids)] = 1
+        return Batch(self._features[self._rows[photos]], tokens, targets, weights)

@@ -1,0 +1,72 @@
+"""A run's checkpoint: everything needed to go on from the last epoch, in one file written whole."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from captioner.errors import ModelError, OptionsError
+from captioner.files import written_whole
+
+
+@dataclass
+class Progress:
+    """Where a run stands after an epoch, beside the state of its trainer."""
+
+    history: list[dict] = dataclasses.field(default_factory=list)  # a row of log.csv an epoch
+    best_weights: list[np.ndarray] = dataclasses.field(default_factory=list)  # averaged, of the best epoch
+    seconds: float = 0.0
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch whose weights are kept: the best dev CIDEr-D, or the last one where there is no dev split."""
+        if not self.history or "cider" not in self.history[-1]:
+            return len(self.history)
+        return max(self.history, key=lambda row: row["cider"])["epoch"]
+
+    def add(self, row: dict, averages: list[np.ndarray]) -> None:
+        """An epoch is over: its row of the log, and the averaged weights it ended with."""
+        self.history.append(row)
+        self.seconds += row["seconds"]
+        if self.best_epoch == row["epoch"]:
+            self.best_weights = averages
+
+
+def save_checkpoint(path: Path, run: dict, state: list[np.ndarray], progress: Progress) -> None:
+    """run: what must be the same for the run to go on (options, dataset), as JSON."""
+    header = {"run": run, "history": progress.history, "seconds": progress.seconds}
+    arrays = {f"state_{i}": a for i, a in enumerate(state)}
+    arrays |= {f"best_{i}": a for i, a in enumerate(progress.best_weights)}
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, header=np.frombuffer(json.dumps(header).encode(), np.uint8), **arrays)
+
+
+def load_checkpoint(path: Path, run: dict) -> tuple[list[np.ndarray], Progress]:
+    """The trainer's state and the progress.
+
+    Raises: OptionsError when the run there was begun with other options or data; ModelError when it is unreadable.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(file["header"].tobytes())
+            state = [file[name] for name in _numbered(file.files, "state_")]
+            best = [file[name] for name in _numbered(file.files, "best_")]
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise ModelError(f"{path}: not a checkpoint that can be read; begin anew with --no-resume") from error
+    changed = [
+        f"{name} was {header['run'].get(name)!r} and is {run.get(name)!r}"
+        for name in sorted(header["run"].keys() | run.keys())
+        if header["run"].get(name) != run.get(name)
+    ]
+    if changed:
+        raise OptionsError(
+            f"{path.parent}: an unfinished run with other options is there ({'; '.join(changed)});"
+            " give the same options to go on, --no-resume to begin anew, or another folder"
+        )
+    return state, Progress(header["history"], best, header["seconds"])
+
+
+def _numbered(names: list[str], prefix: str) -> list[str]:
+    return sorted((n for n in names if n.startswith(prefix)), key=lambda n: int(n.removeprefix(prefix)))

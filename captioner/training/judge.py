@@ -1,0 +1,45 @@
+"""The network as it stands, scored on the dev split between epochs."""
+
+import numpy as np
+import tensorflow as tf
+
+from captioner.datasets import Dataset, Example
+from captioner.decoding import beam_search
+from captioner.evaluation import score_examples
+from captioner.model import CaptionNetwork
+from captioner.model_folder import EncoderInfo
+from captioner.options import DecodingOptions
+
+_PHOTOS_AT_ONCE = 64
+
+
+class DevJudge:
+    """Captions the dev photos by beam search over Keras; says nothing where there is no dev split."""
+
+    def __init__(self, network: CaptionNetwork, dataset: Dataset, encoder: EncoderInfo, options: DecodingOptions):
+        self.examples: list[Example] = dataset.split("dev") if "dev" in dataset.splits else []
+        self._tokenizer, self._options = dataset.tokenizer, options
+        if self.examples:
+            self._features, self._rows = dataset.features_of(self.examples, encoder)
+        self._begin = tf.function(network.begin, reduce_retracing=True)
+        self._step = tf.function(network.step, reduce_retracing=True)
+
+    def scores(self) -> dict[str, float]:
+        """BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions; empty without a dev split."""
+        if not self.examples:
+            return {}
+        captions = []
+        for start in range(0, len(self.examples), _PHOTOS_AT_ONCE):
+            features = self._features[self._rows[start : start + _PHOTOS_AT_ONCE]]
+            image = _to_numpy(self._begin(tf.constant(features, tf.float32)))
+            for hypotheses in beam_search(self._run_step, image, self._options):
+                captions.append(self._tokenizer.decode(hypotheses[0].tokens))
+        scores = score_examples(self.examples, captions)
+        return {name: value for name, value in scores.items() if isinstance(value, float)}
+
+    def _run_step(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        return _to_numpy(self._step(**{name: tf.constant(value) for name, value in inputs.items()}))
+
+
+def _to_numpy(outputs: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
+    return {name: tf.cast(value, tf.float32).numpy() for name, value in outputs.items()}

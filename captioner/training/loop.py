@@ -1,0 +1,118 @@
+"""The training loop: epochs, checkpoints, the best weights, the model folder."""
+
+import csv
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+
+from captioner.errors import CaptionerError
+from captioner.files import make_folder, written_whole
+from captioner.model import build_network
+from captioner.model_folder import CONFIG, FILES, ModelFolder
+from captioner.outputs.figures import draw_learning_curves
+from captioner.training.batches import TeacherForcing
+from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from captioner.training.finish import write_model
+from captioner.training.judge import DevJudge
+from captioner.training.run import Listener, Run
+from captioner.training.teacher_forcing import Trainer
+
+CHECKPOINT = "checkpoint.npz"
+LOG = "log.csv"
+CURVES = "learning_curves.png"
+_DEV_BEAM_SIZE = 3  # between epochs; the finished model is scored with its own beam
+
+
+def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
+    """The finished model. An interrupted run goes on from its last whole epoch; a finished one is left as it is.
+
+    Raises: OptionsError when an unfinished run with other options is in the way; CaptionerError when the folder
+    holds something else, or cannot be written.
+    """
+    make_folder(run.output_dir)
+    checkpoint_path = run.output_dir / CHECKPOINT
+    if not resume:
+        for name in (CONFIG, CHECKPOINT):  # what is left is no model any more, and is written over file by file
+            (run.output_dir / name).unlink(missing_ok=True)
+    elif (run.output_dir / CONFIG).exists():
+        listener.say(f"{run.output_dir} holds a finished model; --no-resume trains it anew")
+        return ModelFolder.open(run.output_dir)
+    elif not checkpoint_path.exists():
+        for name in (*FILES, LOG, CURVES):
+            if (run.output_dir / name).exists():
+                raise CaptionerError(f"{run.output_dir / name} would be overwritten; give another folder")
+
+    keras.utils.set_random_seed(run.training.seed)
+    tokenizer = run.dataset.tokenizer
+    network = build_network(run.network, len(tokenizer), run.encoder.num_regions, run.encoder.depth)
+    examples = run.dataset.split("train")
+    features, rows = run.dataset.features_of(examples, run.encoder)
+    lessons = TeacherForcing(examples, features, rows, tokenizer, run.training.max_tokens)
+    trainer = Trainer(network, run.training, lessons.num_steps(run.training.batch_size) * run.training.epochs)
+    judge = DevJudge(network, run.dataset, run.encoder, replace(run.decoding, beam_size=_DEV_BEAM_SIZE))
+    if not judge.examples:
+        listener.say(f"no dev split: all {run.training.epochs} epochs are run, and the last one is kept")
+    progress = Progress()
+    if checkpoint_path.exists():
+        state, progress = load_checkpoint(checkpoint_path, run.identity())
+        trainer.restore(state)
+        listener.say(f"going on after epoch {len(progress.history)} of {run.training.epochs}")
+
+    while not _is_over(progress, run, listener):
+        row = _run_epoch(run, trainer, lessons, judge, progress, listener)
+        save_checkpoint(checkpoint_path, run.identity(), trainer.state(), progress)
+        _write_log(run.output_dir / LOG, progress.history)
+        draw_learning_curves(progress.history, run.output_dir / CURVES)
+        listener.say(_summary(row, run.training.epochs))
+
+    trainer.use_weights(progress.best_weights)
+    folder = write_model(run, network, progress, listener.say)
+    checkpoint_path.unlink(missing_ok=True)
+    return folder
+
+
+def _is_over(progress: Progress, run: Run, listener: Listener) -> bool:
+    num_epochs = len(progress.history)
+    if num_epochs and num_epochs - progress.best_epoch >= run.training.patience:
+        listener.say(f"dev CIDEr-D has not risen for {run.training.patience} epochs: stopping here")
+        return True
+    return num_epochs >= run.training.epochs
+
+
+def _run_epoch(run, trainer, lessons, judge, progress, listener) -> dict:
+    started = time.monotonic()
+    options, epoch = run.training, len(progress.history) + 1
+    batches = lessons.epoch(options.batch_size, options.seed, epoch)
+    num_steps = lessons.num_steps(options.batch_size)
+    batches, show_loss = listener.progress(batches, num_steps, f"epoch {epoch}/{options.epochs}")
+    losses = []
+    for step, batch in enumerate(batches, start=1):
+        losses.append(trainer.step(batch))
+        if not math.isfinite(losses[-1]):
+            raise CaptionerError(
+                f"the loss is {losses[-1]} at step {step} of epoch {epoch}; lower --learning-rate and begin anew"
+                " with --no-resume"
+            )
+        show_loss(sum(losses[-50:]) / len(losses[-50:]))
+    row = {"epoch": epoch, "loss": sum(losses) / len(losses), "learning_rate": trainer.learning_rate}
+    current = trainer.use_averages()
+    row |= judge.scores()
+    averages = trainer.use_weights(current)
+    row["seconds"] = round(time.monotonic() - started, 1)
+    progress.add(row, averages)
+    return row
+
+
+def _summary(row: dict, num_epochs: int) -> str:
+    scores = f"  dev BLEU-4 {row['bleu_4']:.3f}  CIDEr-D {row['cider']:.3f}" if "cider" in row else ""
+    return f"epoch {row['epoch']}/{num_epochs}  loss {row['loss']:.3f}{scores}  {row['seconds']:.0f} s"
+
+
+def _write_log(path: Path, history: list[dict]) -> None:
+    with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        rows = csv.DictWriter(file, list(history[0]), lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(history)

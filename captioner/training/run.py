@@ -1,0 +1,47 @@
+"""A training run before it begins: what decides how it goes, and who is told of it."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from captioner.datasets import Dataset
+from captioner.files import sha256_of
+from captioner.model_folder import VOCABULARY, EncoderInfo
+from captioner.options import DecodingOptions, NetworkOptions, TrainingOptions
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Told how a run goes.
+
+    say: takes a line; progress: `(batches, total, title)` -> the same batches, and a function that takes each loss.
+    """
+
+    say: Callable[[str], None] = lambda line: None
+    progress: Callable[[Iterable, int, str], tuple[Iterable, Callable[[float], None]]] = lambda batches, total, title: (
+        batches,
+        lambda loss: None,
+    )
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that decides how a run goes, and where it ends."""
+
+    dataset: Dataset
+    output_dir: Path
+    encoder: EncoderInfo
+    encoder_graph_path: Path
+    network: NetworkOptions
+    training: TrainingOptions
+    decoding: DecodingOptions
+
+    def identity(self) -> dict:
+        """What must be the same for an interrupted run to go on."""
+        return {
+            **self.network.to_json(),
+            **self.training.to_json(),
+            "encoder": self.encoder.key,
+            "captions": sha256_of(self.dataset.folder / "captions.jsonl"),
+            "vocabulary": sha256_of(self.dataset.folder / VOCABULARY),
+        }

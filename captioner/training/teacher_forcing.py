@@ -1,0 +1,82 @@
+"""One step of teacher forcing, compiled: loss, clipped gradients, Adam, averaged weights."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from captioner.model import CaptionNetwork
+from captioner.options import TrainingOptions
+from captioner.training.batches import Batch
+from captioner.training.loss import caption_loss
+
+
+class Trainer:
+    """A network being trained, with all the state a run needs to go on exactly where it was."""
+
+    def __init__(self, network: CaptionNetwork, options: TrainingOptions, num_steps: int):
+        """num_steps: steps of the whole run, which the learning rate falls over."""
+        self.network = network
+        self.options = options
+        warmup_steps = min(options.warmup_steps, num_steps // 10)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            options.learning_rate * (1 if warmup_steps == 0 else 1e-2),
+            max(1, num_steps - warmup_steps),
+            warmup_target=options.learning_rate if warmup_steps else None,
+            warmup_steps=warmup_steps,
+        )
+        self.optimizer = keras.optimizers.Adam(schedule, global_clipnorm=options.clip_norm)
+        self.optimizer.build(network.trainable_variables)
+        self.averages = [tf.Variable(v.value, trainable=False) for v in network.trainable_variables]
+        self._compiled_step = tf.function(self._step, input_signature=self._signature())
+
+    def step(self, batch: Batch) -> float:
+        """Learns from one batch; its loss, in nats a token, smoothing included."""
+        return float(self._compiled_step(batch.features, batch.tokens, batch.targets, batch.weights))
+
+    @property
+    def learning_rate(self) -> float:
+        return float(self.optimizer.learning_rate)
+
+    def state(self) -> list[np.ndarray]:
+        """Weights, averages, optimizer and dropout seeds, as arrays in a fixed order."""
+        return [np.array(variable) for variable in self._variables()]
+
+    def restore(self, state: list[np.ndarray]) -> None:
+        for variable, value in zip(self._variables(), state, strict=True):
+            variable.assign(value)
+
+    def use_averages(self) -> list[np.ndarray]:
+        """Puts the averaged weights into the network; gives back those that were there."""
+        return self.use_weights([average.numpy() for average in self.averages])
+
+    def use_weights(self, weights: list[np.ndarray]) -> list[np.ndarray]:
+        """Puts trainable weights into the network; gives back those that were there."""
+        previous = [np.array(variable) for variable in self.network.trainable_variables]
+        for variable, value in zip(self.network.trainable_variables, weights, strict=True):
+            variable.assign(value)
+        return previous
+
+    def _variables(self):
+        return [*self.network.variables, *self.averages, *self.optimizer.variables]
+
+    def _signature(self):
+        captions = (None, None, None)
+        return [
+            tf.TensorSpec((None, self.network.num_regions, self.network.depth), tf.float16),
+            tf.TensorSpec(captions, tf.int32),
+            tf.TensorSpec(captions, tf.int32),
+            tf.TensorSpec(captions, tf.float32),
+        ]
+
+    def _step(self, features, tokens, targets, weights):
+        with tf.GradientTape() as tape:
+            logits = self.network(features, tokens, training=True)
+            loss = caption_loss(logits, targets, weights, self.options.label_smoothing)
+        variables = self.network.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        # the average of few steps is short, so that a short run is not held back by its random beginning
+        steps = tf.cast(self.optimizer.iterations, tf.float32)
+        decay = tf.minimum(self.options.ema_decay, (1 + steps) / (10 + steps))
+        for average, variable in zip(self.averages, variables, strict=True):
+            average.assign(decay * average + (1 - decay) * variable.value)
+        return loss

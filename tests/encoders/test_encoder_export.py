@@ -1,0 +1,73 @@
+import keras
+import numpy as np
+import pytest
+from keras import layers
+from tensorflow.lite.python import schema_py_generated as schema
+from tensorflow.lite.tools import flatbuffer_utils
+
+from captioner.encoders import ENCODERS
+from captioner.encoders.export import export_encoder
+from captioner.errors import CaptionerError
+
+
+@pytest.fixture(scope="module")
+def small_encoder():
+    keras.utils.set_random_seed(1)
+    image = keras.Input((8, 8, 3), dtype="uint8")
+    x = layers.Rescaling(1 / 128, offset=-127 / 128)(image)
+    x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.DepthwiseConv2D(3, padding="same")(x)
+    return keras.Model(image, keras.ops.reshape(layers.ReLU(max_value=6)(x), (-1, 16, 16)))
+
+
+@pytest.fixture(scope="module")
+def small_tflite_path(small_encoder, tmp_path_factory):
+    path = tmp_path_factory.mktemp("export") / "encoder.tflite"
+    export_encoder(small_encoder, path)
+    return path
+
+
+def operations(path):
+    """(built-in code, input tensors) of every operation."""
+    model = flatbuffer_utils.read_model(str(path))
+    for graph in model.subgraphs:
+        for operation in graph.operators:
+            code = model.operatorCodes[operation.opcodeIndex].builtinCode
+            yield code, [graph.tensors[i] for i in operation.inputs if i >= 0]
+
+
+def test_an_exported_encoder_says_what_keras_says(small_encoder, small_tflite_path):
+    from ai_edge_litert.interpreter import Interpreter
+
+    run = Interpreter(str(small_tflite_path)).get_signature_runner("encode")
+    for batch_size in (1, 3):
+        image = np.random.default_rng(batch_size).integers(0, 256, (batch_size, 8, 8, 3), np.uint8)
+        expected = small_encoder.predict_on_batch(image)
+        np.testing.assert_allclose(run(image=image)["features"], expected, atol=5e-3)
+
+
+def test_kernels_are_float16_and_depthwise_kernels_float32(small_tflite_path):
+    kinds = dict(operations(small_tflite_path))
+    expand, depthwise = schema.BuiltinOperator.DEQUANTIZE, schema.BuiltinOperator.DEPTHWISE_CONV_2D
+    assert [tensor.type for tensor in kinds[expand]] == [schema.TensorType.FLOAT16]
+    assert {tensor.type for tensor in kinds[depthwise]} == {schema.TensorType.FLOAT32}
+
+
+@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.weights_file], ids=lambda s: s.name)
+def test_shipped_exports_hold_built_in_operations_only(spec):
+    codes = {code for code, _ in operations(spec.tflite_path)}
+    assert schema.BuiltinOperator.CONV_2D in codes
+    assert schema.BuiltinOperator.CUSTOM not in codes  # Flex operations are custom ones
+
+
+@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.weights_file], ids=lambda s: s.name)
+def test_shipped_exports_compute_in_float32_on_every_processor(spec):
+    names = {entry.name for entry in flatbuffer_utils.read_model(str(spec.tflite_path)).metadata}
+    assert b"reduced_precision_support" not in names
+
+
+def test_a_failed_export_leaves_nothing_behind(small_encoder, tmp_path):
+    with pytest.raises(CaptionerError, match="cannot be written"):
+        export_encoder(small_encoder, tmp_path / "no folder" / "encoder.tflite")
+    assert list(tmp_path.iterdir()) == []
