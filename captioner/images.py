@@ -17,7 +17,8 @@ from PIL import Image
 from captioner.errors import ImageError
 
 IMAGE_SUFFIXES = frozenset(
-    [".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".ppm", ".pgm", ".pnm", ".jp2", ".ico", ".tga"]
+    (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
+    + (".ppm", ".pgm", ".pnm", ".jp2", ".ico", ".tga")
 )
 ImageSource = str | os.PathLike | bytes | Image.Image | np.ndarray
 

@@ -8,6 +8,7 @@ from captioner.cli.shared import (
     PATH,
     decoding_options,
     list_failures,
+    load_captioner,
     model_option,
     progress_bar,
     say,
@@ -102,10 +103,9 @@ def caption(
 def _caption_photos(photos, model, asked, format_name, output, bare, batch_size, threads, progress) -> list[str]:
     """Writes every caption as it comes; gives back what failed, one line each."""
     from captioner.errors import ImageError
-    from captioner.inference import Captioner
     from captioner.outputs import open_writer
 
-    captioner = Captioner.load(model, threads)
+    captioner = load_captioner(model, threads)
     options = decoding_options(captioner.folder.decoding, *asked)
     failures = []
     shown = {"on": True, "off": False, "auto": None if len(photos) > 1 else False}[progress]

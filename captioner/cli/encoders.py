@@ -1,12 +1,15 @@
 """The encoder that a dataset is prepared with."""
 
+from captioner.quiet import without_native_chatter
+
 
 def open_encoder(name: str):
     """The LiteRT encoder of that name, as `inference.Encoder`. Raises: OptionsError for an unknown name."""
     from captioner.encoders import encoder_key, encoder_spec
     from captioner.inference import Encoder
 
-    return Encoder(encoder_spec(name).tflite_path, encoder_key(name))
+    with without_native_chatter():
+        return Encoder(encoder_spec(name).tflite_path, encoder_key(name))
 
 
 def encoder_info(name: str):

@@ -4,7 +4,7 @@ import json
 
 import click
 
-from captioner.cli.shared import PATH, decoding_options, model_option, progress_bar, say
+from captioner.cli.shared import PATH, decoding_options, load_captioner, model_option, progress_bar, say
 
 
 @click.command()
@@ -32,12 +32,11 @@ def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, fail
     from captioner.datasets import Dataset
     from captioner.evaluation import caption_examples, score_examples
     from captioner.files import write_json, write_text
-    from captioner.inference import Captioner
 
     floors = [_parse_floor(text) for text in fail_under]
     dataset = Dataset.open(data_dir)
     examples = dataset.split(split)
-    captioner = Captioner.load(model)
+    captioner = load_captioner(model)
     options = decoding_options(captioner.folder.decoding, beam_size=beam_size)
     with progress_bar(len(examples), "photos", "captioning") as bar:
         captions = caption_examples(captioner, dataset, examples, options, lambda done, _: bar.update(done - bar.n))

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from captioner.errors import OptionsError
+from captioner.quiet import without_native_chatter
 
 PATH = click.Path(path_type=Path)  # existence is checked where the path is used: a missing one is no usage error
 
@@ -54,6 +55,14 @@ def parse_shares(text: str) -> tuple[float, ...]:
         return tuple(float(share) for share in text.split(","))
     except ValueError as error:
         raise OptionsError(f"split must be three shares such as 0.8,0.1,0.1, not {text!r}") from error
+
+
+def load_captioner(model: str, threads: int | None = None):
+    """Raises: ModelError."""
+    from captioner.inference import Captioner
+
+    with without_native_chatter():
+        return Captioner.load(model, threads)
 
 
 def say(line: str) -> None:

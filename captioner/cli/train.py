@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from captioner.cli.shared import PATH, progress_bar, say
+from captioner.quiet import without_native_chatter
 
 _SAMPLE_DIR = Path("runs/sample")
 
@@ -76,7 +77,8 @@ def _train(data_dir, output_dir, network, training, decoding, resume):
     dataset = Dataset.open(data_dir)
     dataset.split("train")  # refuses a dataset without one before TensorFlow is loaded
     say("loading TensorFlow")
-    from captioner.training import Listener, Run, train
+    with without_native_chatter():
+        from captioner.training import Listener, Run, train
 
     name = dataset.info["options"]["encoder"]
     run = Run(dataset, output_dir, encoder_info(name), encoder_spec(name).tflite_path, network, training, decoding)

@@ -32,8 +32,12 @@ class Scene:
     second: tuple[str, str]
     is_row: bool
 
+    @property
+    def things(self) -> tuple[tuple[str, str], tuple[str, str]]:
+        return self.first, self.second
+
     def captions(self) -> list[str]:
-        first, second = (f"a {' '.join(thing)}" for thing in (self.first, self.second))
+        first, second = (f"{'an' if colour == 'orange' else 'a'} {colour} {shape}" for colour, shape in self.things)
         before, after = ("to the left of", "to the right of") if self.is_row else ("above", "below")
         return [f"{first} {before} {second}", f"{second} {after} {first}"]
 
@@ -62,11 +66,10 @@ def draw_scene(scene: Scene, chance: random.Random) -> Image.Image:
     shade = chance.randint(225, 255)
     image = Image.new("RGB", (SIDE, SIDE), (shade, shade, shade))
     canvas = ImageDraw.Draw(image)
-    for thing, along in ((scene.first, SIDE * 0.27), (scene.second, SIDE * 0.73)):
+    for (colour, shape), along in zip(scene.things, (SIDE * 0.27, SIDE * 0.73), strict=True):
         along += chance.uniform(-12, 12)
         across = SIDE / 2 + chance.uniform(-30, 30)
         x, y = (along, across) if scene.is_row else (across, along)
-        colour, shape = thing
         _draw_shape(canvas, shape, x, y, chance.uniform(34, 48), COLOURS[colour])
     return image
 

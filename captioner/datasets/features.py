@@ -47,11 +47,15 @@ class FeatureCache:
         """A function `(images, photo_paths, features) -> None` that adds rows; room for `num_more` is made now."""
         make_folder(self.path.parent)
         self._make_room(self._num_used + num_more)
-        mapped = np.lib.format.open_memmap(self.path, mode="r+")
+        data_start = self._data_start()
 
         def write(images: list[str], photo_paths: list[Path], features: np.ndarray) -> None:
             start = self._num_used
-            mapped[start : start + len(images)] = features
+            rows = np.ascontiguousarray(features, np.float16)
+            # written, not mapped: pages written through a map would count as this process's memory
+            with self.path.open("r+b") as file:
+                file.seek(data_start + start * rows[0].nbytes)
+                file.write(rows.tobytes())
             with self.index_path.open("a", encoding="utf-8") as index:
                 for row, (image, photo_path) in enumerate(zip(images, photo_paths, strict=True), start):
                     line = {"image": image, "stamp": _stamp(photo_path)}
@@ -77,6 +81,12 @@ class FeatureCache:
                 raise DatasetError(f"{self.index_path}, line {row + 1}: not a line of a feature index") from error
             self._num_used = row + 1
 
+    def _data_start(self) -> int:
+        with self.path.open("rb") as file:
+            np.lib.format.read_magic(file)
+            np.lib.format.read_array_header_1_0(file)
+            return file.tell()
+
     def _make_room(self, num_rows: int) -> None:
         if not self.path.exists():
             np.lib.format.open_memmap(self.path, mode="w+", dtype=np.float16, shape=(num_rows, *self.row_shape))
@@ -84,11 +94,8 @@ class FeatureCache:
         present = np.load(self.path, mmap_mode="r")
         if present.shape[0] >= num_rows:
             return
+        data_start = self._data_start()
         with self.path.open("r+b") as file:  # the header keeps spare digits for just this: the data stays put
-            np.lib.format.read_magic(file)
-            np.lib.format.read_array_header_1_0(file)
-            data_start = file.tell()
-            file.seek(0)
             header = {"descr": "<f2", "fortran_order": False, "shape": (num_rows, *self.row_shape)}
             np.lib.format.write_array_header_1_0(file, header)
             if file.tell() != data_start:

@@ -13,7 +13,7 @@ SPLIT_FOLDERS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "
 
 def detect(source: Path) -> bool:
     """Whether some photo below the source has a sidecar; looks no further than the first."""
-    for folder, _, names in os.walk(source):
+    for _, _, names in os.walk(source):
         present = set(names)
         if any(is_image_name(n) and any(Path(n).stem + s in present for s in SUFFIXES) for n in names):
             return True

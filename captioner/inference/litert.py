@@ -16,7 +16,9 @@ def _open_graph(path: Path, threads: int):
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        return Interpreter(model_path=str(path), num_threads=threads)
+        graph = Interpreter(model_path=str(path), num_threads=threads)
+        graph.allocate_tensors()
+        return graph
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"{path}: not a LiteRT model that can be opened ({error})") from error
 
@@ -30,7 +32,8 @@ class Encoder:
     def __init__(self, path: Path, key: str, threads: int | None = None):
         """Raises: ModelError when the file cannot be opened."""
         self.key = key
-        self._run = _open_graph(path, threads or default_threads()).get_signature_runner()
+        self._graph = _open_graph(path, threads or default_threads())
+        self._run = self._graph.get_signature_runner()
         (self._input,) = self._run.get_input_details().values()
         (self._output,) = self._run.get_output_details().values()
         self.image_size = int(self._input["shape_signature"][1])

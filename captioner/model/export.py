@@ -10,6 +10,7 @@ import tensorflow as tf
 from captioner.errors import ModelError
 from captioner.files import written_whole
 from captioner.model.network import CaptionNetwork
+from captioner.quiet import without_native_chatter
 
 
 def save_decoder_weights(network: CaptionNetwork, path: Path) -> None:
@@ -80,4 +81,5 @@ def export_decoder(network: CaptionNetwork, path: Path) -> None:
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         converter.target_spec.supported_types = [tf.float16]
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        temporary.write_bytes(converter.convert())
+        with without_native_chatter():
+            temporary.write_bytes(converter.convert())

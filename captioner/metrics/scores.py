@@ -1,0 +1,64 @@
+"""All scores of a set of captions, and the tokens they are counted in."""
+
+import re
+from collections.abc import Callable, Iterable
+
+from captioner.errors import CaptionerError
+from captioner.metrics.bleu import corpus_bleu
+from captioner.metrics.characters import character_tokenize
+from captioner.metrics.cider import CiderScorer
+from captioner.metrics.ptb import ptb_tokenize
+from captioner.metrics.rouge import rouge_l
+
+SCORE_NAMES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
+
+Tokenize = Callable[[str], list[str]]
+TOKENIZERS: dict[str, Tokenize] = {"ptb": ptb_tokenize, "characters": character_tokenize}
+
+# Thai to Tibetan, Myanmar, Khmer, Kana, Han.
+_UNSPACED = "[\u0e01-\u0fff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+
+
+def score_captions(
+    predictions: dict[str, str], references: dict[str, list[str]], tokenize: Tokenize = ptb_tokenize
+) -> dict[str, float | int | str]:
+    """Scores of one caption a photo against the photo's references, with the counts and the tokenizer's name.
+
+    All scores are fractions (0.63 is 63 on the papers' scale); `cider` is CIDEr-D with document frequencies from
+    `references`, and can exceed 1. An empty caption counts, as one without any token. With a single photo
+    `cider` is 0: no n-gram is rarer than another.
+    Raises: CaptionerError if there are no photos, or naming a photo that has no caption or no references.
+    """
+    _check_photos(predictions, references)
+    captions = [tokenize(caption) for caption in predictions.values()]
+    corpus = [[tokenize(reference) for reference in references[photo]] for photo in predictions]
+    rouge_scores = list(map(rouge_l, captions, corpus))
+    cider_scores = CiderScorer(corpus).scores(range(len(corpus)), captions)
+    values = (*corpus_bleu(captions, corpus), sum(rouge_scores) / len(corpus), float(cider_scores.mean()))
+    return dict(zip(SCORE_NAMES, values, strict=True)) | {
+        "num_photos": len(corpus),
+        "num_references": sum(map(len, corpus)),
+        "tokenizer": _name(tokenize),
+    }
+
+
+def choose_tokenizer(captions: Iterable[str]) -> Tokenize:
+    """The tokenizer that suits the captions: characters if most of them hold a script without spaces, else PTB."""
+    unspaced = [re.search(_UNSPACED, caption) is not None for caption in captions]
+    return TOKENIZERS["characters" if sum(unspaced) > len(unspaced) / 2 else "ptb"]
+
+
+def _check_photos(predictions, references):
+    if not predictions and not references:
+        raise CaptionerError("nothing to score: there are neither captions nor references")
+    for photo in references:
+        if photo not in predictions:
+            raise CaptionerError(f"no caption for photo {photo!r}; every photo with references needs one")
+    for photo in predictions:
+        if not references.get(photo):
+            raise CaptionerError(f"no references for photo {photo!r}; every photo with a caption needs at least one")
+
+
+def _name(tokenize: Tokenize) -> str:
+    names = {function: name for name, function in TOKENIZERS.items()}
+    return names.get(tokenize, tokenize.__name__)

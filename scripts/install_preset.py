@@ -1,0 +1,57 @@
+"""Puts a trained model folder into the package as a shipped preset, with its licence and its fuller card.
+
+python scripts/install_preset.py runs/flickr8k flickr8k
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+import captioner
+from captioner.files import write_json, write_text
+from captioner.model_folder import FILES, MODEL_CARD, TRAINING_RECORD, ModelFolder, seal
+from captioner.training.model_card import model_card
+
+LICENCE = "Apache-2.0; learned from Flickr8k, whose terms are non-commercial"
+NOTES = """
+## Licence
+
+The code and the encoder's ImageNet weights (EfficientNet-Lite, TensorFlow TPU repository) are under Apache-2.0. The
+decoder learned from the captions of Flickr8k (M. Hodosh, P. Young, J. Hockenmaier, "Framing Image Description as a
+Ranking Task", JAIR 47, 2013), which is given for non-commercial research and education: use this model accordingly,
+or train one on captions of your own.
+
+## Intended use
+
+Drafts of alternative text and searchable captions for everyday photos, and a model to learn from. Someone should
+read a caption before it is published.
+
+## Limits
+
+It knows the world of Flickr8k: people and dogs, outdoors, doing things. It speaks of what it knows: animals it has
+hardly met become dogs, indoor scenes and objects without people are often misnamed, counts above three and colours
+of small things are unreliable, and it guesses the sex and age of people from little. It reads no text, knows no
+names and no places. Its confidence is a mean probability of words, not a promise of being right.
+"""
+
+
+def install(run_dir: Path, name: str) -> Path:
+    folder = ModelFolder.open(run_dir)
+    preset_dir = Path(captioner.__file__).parent / "presets" / name
+    preset_dir.mkdir(parents=True, exist_ok=True)
+    for file in FILES:
+        shutil.copyfile(run_dir / file, preset_dir / file)
+    record = folder.training | {"licence": LICENCE}
+    write_json(preset_dir / TRAINING_RECORD, record)
+    write_text(preset_dir / MODEL_CARD, model_card(name, record) + NOTES)
+    seal(preset_dir, name, folder.encoder, folder.network, folder.decoding)
+    ModelFolder.open(preset_dir)
+    return preset_dir
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run_dir", type=Path)
+    parser.add_argument("name")
+    arguments = parser.parse_args()
+    print(install(arguments.run_dir, arguments.name))
