@@ -103,7 +103,8 @@ def _allowed(log_probs: np.ndarray, num_words: int, options: DecodingOptions) ->
     """A copy in which forbidden tokens have no chance: (photos, beams, vocabulary)."""
     if num_words == options.max_words:  # the end, and nothing else
         only_end = np.full_like(log_probs, -np.inf)
-        only_end[..., END_ID] = log_probs[..., END_ID]
+        # finite even where the end has no chance at all: whoever is still alive must come to one
+        only_end[..., END_ID] = np.maximum(log_probs[..., END_ID], np.finfo(np.float32).min)
         return only_end
     log_probs = log_probs.copy()
     log_probs[..., [PAD_ID, START_ID, UNK_ID]] = -np.inf

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from captioner.errors import CaptionerError
@@ -11,16 +11,24 @@ from captioner.errors import CaptionerError
 
 @contextmanager
 def written_whole(path: Path):
-    """A temporary path beside `path`, moved onto it when the block ends well, removed when it does not."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    """A temporary path beside `path`, moved onto it when the block ends well, removed when it does not.
+
+    A link keeps leading where it leads; what is no file, such as /dev/null or a pipe, is written itself.
+    Raises: CaptionerError when it cannot be written.
+    """
+    is_device = os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
+    target = Path(path) if is_device else Path(os.path.realpath(path))
+    temporary = target if is_device else target.parent / f".{target.name}.{os.getpid()}.part"
     try:
         yield temporary
-        os.replace(temporary, path)
+        if not is_device:
+            os.replace(temporary, target)
     except OSError as error:
         raise CaptionerError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if not is_device:
+            with suppress(OSError):  # what could not be made cannot be removed, either
+                temporary.unlink()
 
 
 def write_json(path: Path, values) -> None:
@@ -28,8 +36,9 @@ def write_json(path: Path, values) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8; a file name in the text that is no valid UTF-8 goes out as the bytes it has."""
     with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", newline="\n")
+        temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def make_folder(path: Path) -> Path:

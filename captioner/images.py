@@ -46,9 +46,10 @@ def read_image(source: ImageSource, size: int) -> np.ndarray:
     """
     try:
         with _open(source) as image:
-            if image.format == "JPEG":
+            if image.format in ("JPEG", "MPO"):
                 image.draft("RGB", (2 * size, 2 * size))
-            orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
+            image.load()
+            orientation = _orientation(image)  # after loading: TIFF is turned by then, PNG may tell it last
             square = _to_rgb(image).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
             if orientation in _UPRIGHT:  # turning the small square equals squeezing the turned photo
                 square = square.transpose(_UPRIGHT[orientation])
@@ -65,21 +66,38 @@ def _open(source: ImageSource) -> Image.Image:
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8:
             raise ImageError(f"an image array must be uint8, 0-255, not {source.dtype}")
+        if not (source.size and (source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4)))):
+            raise ImageError(f"an image array must be (height, width) or (height, width, 3 or 4), not {source.shape}")
         return Image.fromarray(source)
-    if isinstance(source, bytes | bytearray | memoryview):
-        return Image.open(io.BytesIO(source))
-    return Image.open(source)
+    image = Image.open(io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source)
+    if image.format == "EPS":  # which Pillow would decode by starting Ghostscript on it
+        raise ImageError(f"{_name(source)}: PostScript, not a photo")
+    return image
+
+
+def _orientation(image: Image.Image) -> int:
+    """The orientation that EXIF tells, 1 (upright) where it tells none."""
+    try:
+        return image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # broken EXIF raises anything, and the picture is whole without it
+        return 1
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":  # more than 8 bits a pixel: scale, PIL would clip
-        pixels = np.asarray(image, dtype=np.float32)
-        scale = 255 / 65535 if pixels.max(initial=0) > 255 else 1
-        return Image.fromarray((pixels * scale).clip(0, 255).astype(np.uint8)).convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        pixels = np.nan_to_num(np.asarray(image, dtype=np.float32), posinf=0, neginf=0)
+        return Image.fromarray((pixels * _scale(image.mode, pixels.max())).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
     return image.convert("RGB")
+
+
+def _scale(mode: str, brightest: float) -> float:
+    """What takes pixels of that mode to 0-255; only 16-bit modes say how far they go."""
+    if mode.startswith("I;16") or brightest > 255:
+        return 255 / 65535
+    return 255 if mode == "F" and brightest <= 1 else 1
 
 
 def _name(source: ImageSource) -> str:
@@ -97,6 +115,8 @@ def _reason(error: Exception) -> str:
         return "not an image of a known format"
     if isinstance(error, Image.DecompressionBombError):
         return "too many pixels to be a photo"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
     return f"broken or cut short ({' '.join(str(error).split()) or type(error).__name__})"
 
 
@@ -128,12 +148,12 @@ def is_image_name(path: str | os.PathLike) -> bool:
 
 def find_images(
     folder: Path, recursive: bool = False, include: Iterable[str] = (), exclude: Iterable[str] = ()
-) -> Iterator[Path]:
-    """The photos of a folder, sorted within each folder, one folder after the other; hidden ones are left out.
+) -> Iterator[Path | ImageError]:
+    """The photos of a folder, sorted within each folder; hidden ones are left out, links to folders not followed.
 
+    A folder that cannot be listed comes as an error in its place, and the rest goes on.
     include, exclude: glob patterns against the name or the path below `folder`; no `include` means every
     suffix of IMAGE_SUFFIXES.
-    Raises: ImageError when the folder cannot be listed.
     """
     include, exclude = tuple(include), tuple(exclude)
 
@@ -141,11 +161,12 @@ def find_images(
         below = path.relative_to(folder).as_posix()
         return any(fnmatch.fnmatch(path.name, p) or fnmatch.fnmatch(below, p) for p in patterns)
 
-    def walk(directory: Path) -> Iterator[Path]:
+    def walk(directory: Path) -> Iterator[Path | ImageError]:
         try:
             entries = sorted(os.scandir(directory), key=lambda entry: entry.name)
         except OSError as error:
-            raise ImageError(f"{directory}: {error.strerror or error}") from error
+            yield ImageError(f"{directory}: {error.strerror or error}")
+            return
         for entry in entries:
             path = directory / entry.name
             if entry.name.startswith(".") or (exclude and matches(path, exclude)):
@@ -153,7 +174,15 @@ def find_images(
             if entry.is_dir(follow_symlinks=False):
                 if recursive:
                     yield from walk(path)
-            elif matches(path, include) if include else is_image_name(entry.name):
+            elif _may_be_read(entry) and (matches(path, include) if include else is_image_name(entry.name)):
                 yield path
 
     yield from walk(Path(folder))
+
+
+def _may_be_read(entry: os.DirEntry) -> bool:
+    """No for what would never end, as a pipe, and for links to folders; a broken link is left to fail by name."""
+    try:
+        return entry.is_file() or not os.path.exists(entry.path)
+    except OSError:  # a link that leads to itself
+        return True

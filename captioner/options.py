@@ -1,7 +1,9 @@
 """Every set of options as a frozen dataclass: defaults, checks when made, JSON both ways."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
+from typing import get_origin
 
 from captioner.errors import OptionsError
 
@@ -14,6 +16,19 @@ def _require(condition, message):
         raise OptionsError(message)
 
 
+def _check_kind(field: dataclasses.Field, value) -> None:
+    if get_origin(field.type) is tuple:
+        fits = isinstance(value, list | tuple) and all(_is_a(float, item) for item in value)
+        _require(fits, f"{field.name} must be a list of numbers, not {value!r}")
+    else:
+        _require(_is_a(field.type, value), f"{field.name} must be of type {field.type.__name__}, not {value!r}")
+
+
+def _is_a(kind: type, value) -> bool:
+    """Whether the value is of that kind as JSON sees it: 1 is a float, too, and True no number."""
+    return isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
+
+
 class Options:
     """What the option sets share: plain JSON out, checked JSON in."""
 
@@ -22,10 +37,14 @@ class Options:
 
     @classmethod
     def from_json(cls, values: dict):
-        """Raises: OptionsError when a name is unknown or a value fails its check."""
+        """Raises: OptionsError when a name is unknown, or a value is of the wrong kind or fails its check."""
+        _require(isinstance(values, dict), f"options must be a JSON object, not {values!r}")
         names = {field.name for field in dataclasses.fields(cls)}
         unknown = sorted(set(values) - names)
         _require(not unknown, f"unknown options {unknown}; known are {sorted(names)}")
+        for field in dataclasses.fields(cls):
+            if field.name in values:
+                _check_kind(field, values[field.name])
         return cls(**{name: tuple(v) if isinstance(v, list) else v for name, v in values.items()})
 
 
@@ -44,7 +63,7 @@ class PrepareOptions(Options):
         _require(self.min_count >= 1, f"min-count must be at least 1, not {self.min_count}")
         _require(self.batch_size >= 1, f"batch-size must be at least 1, not {self.batch_size}")
         _require(
-            len(self.split) == 3 and all(share >= 0 for share in self.split) and sum(self.split) > 0,
+            len(self.split) == 3 and all(0 <= share < math.inf for share in self.split) and sum(self.split) > 0,
             f"split must be three shares for train, dev and test, such as 0.8,0.1,0.1, not {self.split}",
         )
         _require(self.split[0] > 0, "split must leave photos to train on: its first share is 0")
@@ -86,7 +105,7 @@ class TrainingOptions(Options):
         for name in ("epochs", "batch_size", "patience"):
             value = getattr(self, name)
             _require(value >= 1, f"{name.replace('_', '-')} must be at least 1, not {value}")
-        _require(self.learning_rate > 0, f"learning-rate must be above 0, not {self.learning_rate}")
+        _require(0 < self.learning_rate < math.inf, f"learning-rate must be above 0, not {self.learning_rate}")
         _require(
             0 <= self.label_smoothing < 1,
             f"label-smoothing must be at least 0 and below 1, not {self.label_smoothing}",
@@ -95,6 +114,7 @@ class TrainingOptions(Options):
         _require(self.max_tokens >= 2, f"max-tokens must be at least 2, not {self.max_tokens}")
         _require(self.warmup_steps >= 0, f"warmup-steps must be at least 0, not {self.warmup_steps}")
         _require(self.clip_norm > 0, f"clip-norm must be above 0, not {self.clip_norm}")
+        _require(0 <= self.seed < 2**32, f"seed must be at least 0 and below 2 to the 32, not {self.seed}")
 
 
 @dataclass(frozen=True)
@@ -118,4 +138,6 @@ class DecodingOptions(Options):
             self.max_words >= max(1, self.min_words),
             f"max-words must be at least 1 and not below min-words {self.min_words}, not {self.max_words}",
         )
-        _require(self.length_exponent >= 0, f"length-exponent must be at least 0, not {self.length_exponent}")
+        _require(
+            0 <= self.length_exponent < math.inf, f"length-exponent must be at least 0, not {self.length_exponent}"
+        )

@@ -25,6 +25,8 @@ class _Commands(click.Group):
         sys.exit(self._exit_code(*args, **kwargs))
 
     def _exit_code(self, *args, **kwargs) -> int:
+        for stream in (sys.stdout, sys.stderr):  # a file name need not be valid text
+            stream.reconfigure(errors="surrogateescape" if stream.encoding == "utf-8" else "backslashreplace")
         try:
             return super().main(*args, standalone_mode=False, **kwargs) or 0
         except CaptionerError as error:

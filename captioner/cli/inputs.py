@@ -1,6 +1,8 @@
 """What the command line names, turned into photos: files, folders, globs, lists of them, stdin."""
 
+import codecs
 import glob
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -31,7 +33,8 @@ def listed_inputs(files_from: str, null_separated: bool) -> list[str]:
     try:
         content = sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes()
     except OSError as error:
-        raise CaptionerError(f"{files_from}: cannot be read ({error.strerror})") from error
+        raise CaptionerError(f"{files_from}: cannot be read ({error.strerror or error})") from error
+    content = content.removeprefix(codecs.BOM_UTF8)
     lines = content.split(b"\0") if null_separated else [line.rstrip(b"\r") for line in content.split(b"\n")]
     return [line.decode("utf-8", "surrogateescape") for line in lines if line]
 
@@ -45,15 +48,15 @@ def find_photos(
             yield Photo("-", sys.stdin.buffer.read())
             continue
         path = Path(name)
-        if path.is_dir():
-            try:
-                for found in find_images(path, recursive, include, exclude):
+        if os.path.isdir(path):  # these, unlike their likes in pathlib, answer no to a name that is too long
+            for found in find_images(path, recursive, include, exclude):
+                if isinstance(found, ImageError):
+                    yield MissingInput(str(found))
+                else:
                     yield Photo(found.relative_to(path).as_posix(), found)
-            except ImageError as error:
-                yield MissingInput(str(error))
-        elif path.exists():
+        elif os.path.exists(path):
             yield Photo(name, path)
-        elif matches := sorted(glob.glob(name, recursive=True)):
-            yield from (Photo(match, Path(match)) for match in matches if Path(match).is_file())
+        elif matches := [match for match in sorted(glob.glob(name, recursive=True)) if os.path.isfile(match)]:
+            yield from (Photo(match, Path(match)) for match in matches)
         else:
             yield MissingInput(f"{name}: no such file or folder")

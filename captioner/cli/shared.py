@@ -69,12 +69,31 @@ def say(line: str) -> None:
     click.echo(line, err=True)
 
 
+class _NoBar:
+    """What `progress_bar` gives where nothing is shown: tqdm takes its time to import."""
+
+    n = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+    def update(self, count=1):
+        self.n += count
+
+    def set_postfix(self, **values):
+        return None
+
+
 def progress_bar(total: int, unit: str, title: str = "", shown: bool | None = None):
     """A tqdm bar on stderr; by default only where stderr is a terminal."""
+    if not (sys.stderr.isatty() if shown is None else shown):
+        return _NoBar()
     from tqdm import tqdm
 
-    disable = not shown if shown is not None else not sys.stderr.isatty()
-    return tqdm(total=total, unit=f" {unit}", desc=title, disable=disable, leave=False, dynamic_ncols=True)
+    return tqdm(total=total, unit=f" {unit}", desc=title, leave=False, dynamic_ncols=True)
 
 
 def list_failures(failures: list[str], word: str = "failed", most: int = 20) -> None:

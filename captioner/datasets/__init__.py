@@ -1,5 +1,6 @@
 """Datasets: one file per annotation format, and the prepared dataset they all become."""
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 from captioner.datasets import flickr8k, sidecar
 from captioner.datasets.examples import Annotations, Example, Problem
 from captioner.datasets.prepared import Dataset, prepare
-from captioner.errors import DatasetError
+from captioner.errors import DatasetError, OptionsError
 
 __all__ = ["FORMATS", "Annotations", "Dataset", "Example", "Format", "Problem", "prepare", "read_annotations"]
 
@@ -31,12 +32,15 @@ def read_annotations(
 ) -> tuple[str, Annotations]:
     """The format's name and what it read.
 
-    Raises: DatasetError when the source is missing, is of no known format, or holds nothing to learn from.
+    Raises: DatasetError when the source is missing, is of no known format, or holds nothing to learn from;
+    OptionsError for an unknown format.
     """
-    if not source.is_dir():
-        raise DatasetError(f"{source}: {'not a folder' if source.exists() else 'no such folder'}")
+    if format_name not in ("auto", *FORMATS):
+        raise OptionsError(f"unknown format {format_name!r}; choose auto, {', '.join(FORMATS)}")
+    if not os.path.isdir(source):
+        raise DatasetError(f"{source}: {'not a folder' if os.path.exists(source) else 'no such folder'}")
     for path, option in ((captions_path, "--captions"), (images_dir, "--images")):
-        if path is not None and not path.exists():
+        if path is not None and not os.path.exists(path):
             raise DatasetError(f"{path}: no such {'file' if option == '--captions' else 'folder'} ({option})")
     if format_name == "auto":
         format_name = next((name for name, format in FORMATS.items() if format.detect(source)), None)

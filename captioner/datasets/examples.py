@@ -1,5 +1,6 @@
 """What every annotation format is read into."""
 
+import codecs
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,7 +20,7 @@ class Example:
 class Problem:
     """Something of the source that could not be used; `lost` where data was, which a command reports with exit 1."""
 
-    kind: str  # "missing photo", "corrupt photo", "no caption", "broken line"
+    kind: str  # "missing photo", "corrupt photo", "no caption", "broken line", "unreadable folder"
     where: str
     detail: str = ""
     lost: bool = True
@@ -44,17 +45,17 @@ def read_lines(path: Path, problems: list[Problem]):
     Raises: DatasetError when the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            for number, raw in enumerate(file, start=1):
-                try:
-                    text = raw.decode("utf-8-sig" if number == 1 else "utf-8").strip("\r\n\0 ")
-                except UnicodeDecodeError:
-                    problems.append(Problem("broken line", f"{path}, line {number}", "not UTF-8 text"))
-                    continue
-                if text:
-                    yield number, text
+        content = path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{path}: {error.strerror or error}") from error
+    for number, raw in enumerate(content.removeprefix(codecs.BOM_UTF8).splitlines(), start=1):
+        try:
+            text = raw.decode("utf-8").strip("\0 ")
+        except UnicodeDecodeError:
+            problems.append(Problem("broken line", f"{path}, line {number}", "not UTF-8 text"))
+            continue
+        if text:
+            yield number, text
 
 
 def clean_caption(text: str) -> str:

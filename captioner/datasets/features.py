@@ -1,7 +1,7 @@
 """The feature cache: what the encoder saw in each photo, computed once, memory-mapped ever after."""
 
+import io
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +9,15 @@ import numpy as np
 from captioner.errors import DatasetError
 from captioner.files import make_folder
 
+_FLOAT16 = "<f2"
+
 
 class FeatureCache:
     """`features/<key>.npy`, one float16 row a photo, and `<key>.index.jsonl`, one photo a line in row order.
 
     A row is written before its line of the index, so a kill at any moment loses at most the photos under way;
-    a line names the photo's size and time of change, so a photo that changed is encoded again.
+    a line names the photo's size and time of change, so a photo that changed is encoded again. Opening changes
+    nothing on disk; where the index is torn, or the file does not fit it, what cannot be trusted is not there.
     """
 
     def __init__(self, folder: Path, key: str, num_regions: int, depth: int):
@@ -24,7 +27,9 @@ class FeatureCache:
         self.rows: dict[str, int] = {}
         self._stamps: dict[str, list[int]] = {}
         self._num_used = 0
-        self._load_index()
+        self._index_size = 0  # bytes of the index that are whole lines
+        if self.path.exists() and self.index_path.exists():
+            self._load_index()
 
     def __contains__(self, image: str) -> bool:
         return image in self.rows
@@ -35,74 +40,88 @@ class FeatureCache:
             features = np.load(self.path, mmap_mode="r")
         except (OSError, ValueError) as error:
             raise DatasetError(f"{self.path}: no features can be read; run `captioner prepare` again") from error
-        if features.shape[1:] != self.row_shape or features.shape[0] < self._num_used:
-            raise DatasetError(f"{self.path}: does not fit its index; delete both and run `captioner prepare` again")
+        if features.dtype != _FLOAT16 or features.shape[1:] != self.row_shape or len(features) < self._num_used:
+            raise DatasetError(f"{self.path}: does not fit its index; run `captioner prepare` again")
         return features
 
-    def is_fresh(self, image: str, photo_path: Path) -> bool:
-        """Whether the photo has a row, and has not changed since."""
-        return image in self.rows and self._stamps[image] == _stamp(photo_path)
+    def is_fresh(self, image: str, stamp: list[int]) -> bool:
+        """Whether the photo has a row, and has not changed since. stamp: its `photo_stamp`."""
+        return image in self.rows and self._stamps[image] == stamp
 
     def writer(self, num_more: int):
-        """A function `(images, photo_paths, features) -> None` that adds rows; room for `num_more` is made now."""
-        make_folder(self.path.parent)
-        self._make_room(self._num_used + num_more)
-        data_start = self._data_start()
+        """A function `(images, stamps, features) -> None` that adds rows; room for `num_more` is made now.
 
-        def write(images: list[str], photo_paths: list[Path], features: np.ndarray) -> None:
-            start = self._num_used
-            rows = np.ascontiguousarray(features, np.float16)
-            # written, not mapped: pages written through a map would count as this process's memory
-            with self.path.open("r+b") as file:
-                file.seek(data_start + start * rows[0].nbytes)
-                file.write(rows.tobytes())
-            with self.index_path.open("a", encoding="utf-8") as index:
-                for row, (image, photo_path) in enumerate(zip(images, photo_paths, strict=True), start):
-                    line = {"image": image, "stamp": _stamp(photo_path)}
-                    index.write(json.dumps(line, ensure_ascii=False) + "\n")
-                    self.rows[image], self._stamps[image] = row, line["stamp"]
-            self._num_used += len(images)
+        Raises: DatasetError, then and later, when the files cannot be written.
+        """
+        make_folder(self.path.parent)
+        try:
+            data_start = self._make_room(self._num_used + num_more)
+            with self.index_path.open("ab") as index:
+                index.truncate(self._index_size)
+        except OSError as error:
+            raise self._not_written(error) from error
+
+        def write(images: list[str], stamps: list[list[int]], features: np.ndarray) -> None:
+            rows = np.asarray(features, _FLOAT16)
+            assert rows.shape == (len(images), *self.row_shape)
+            try:
+                with self.path.open("r+b") as file:  # not through a map: a full disk would end the process there
+                    file.seek(data_start + self._num_used * rows[0].nbytes)
+                    file.write(rows.tobytes())
+                with self.index_path.open("a", encoding="utf-8") as index:
+                    for image, stamp in zip(images, stamps, strict=True):
+                        index.write(json.dumps({"image": image, "stamp": stamp}) + "\n")
+            except OSError as error:
+                raise self._not_written(error) from error
+            for image, stamp in zip(images, stamps, strict=True):
+                self.rows[image], self._stamps[image] = self._num_used, stamp
+                self._num_used += 1
 
         return write
 
     def _load_index(self) -> None:
-        if not (self.index_path.exists() and self.path.exists()):
-            self.index_path.unlink(missing_ok=True)
-            return
-        content = self.index_path.read_bytes()
-        whole = content[: content.rfind(b"\n") + 1]
-        if whole != content:  # the last line was being written when the run was killed
-            os.truncate(self.index_path, len(whole))
-        for row, line in enumerate(whole.splitlines()):
+        entries, size = [], 0
+        for line in self.index_path.read_bytes().splitlines(keepends=True):
             try:
                 entry = json.loads(line)
-                self.rows[entry["image"]], self._stamps[entry["image"]] = row, entry["stamp"]
-            except (ValueError, KeyError, TypeError) as error:
-                raise DatasetError(f"{self.index_path}, line {row + 1}: not a line of a feature index") from error
-            self._num_used = row + 1
-
-    def _data_start(self) -> int:
-        with self.path.open("rb") as file:
-            np.lib.format.read_magic(file)
-            np.lib.format.read_array_header_1_0(file)
-            return file.tell()
-
-    def _make_room(self, num_rows: int) -> None:
-        if not self.path.exists():
-            np.lib.format.open_memmap(self.path, mode="w+", dtype=np.float16, shape=(num_rows, *self.row_shape))
+                entries.append((entry["image"], entry["stamp"]))
+            except (ValueError, KeyError, TypeError):
+                break
+            if not line.endswith(b"\n"):  # it was being written when the run was killed
+                entries.pop()
+                break
+            size += len(line)
+        try:
+            if len(self.features()) < len(entries):
+                return
+        except DatasetError:
             return
-        present = np.load(self.path, mmap_mode="r")
-        if present.shape[0] >= num_rows:
-            return
-        data_start = self._data_start()
-        with self.path.open("r+b") as file:  # the header keeps spare digits for just this: the data stays put
-            header = {"descr": "<f2", "fortran_order": False, "shape": (num_rows, *self.row_shape)}
-            np.lib.format.write_array_header_1_0(file, header)
-            if file.tell() != data_start:
-                raise DatasetError(f"{self.path}: cannot grow; delete it and run `captioner prepare` again")
-            file.truncate(data_start + num_rows * int(np.prod(self.row_shape)) * 2)
+        self._num_used, self._index_size = len(entries), size
+        for row, (image, stamp) in enumerate(entries):
+            self.rows[image], self._stamps[image] = row, stamp
+
+    def _make_room(self, num_rows: int) -> int:
+        """Makes the file that long, rows in use untouched; gives back where its data starts, in bytes."""
+        present = self.features() if self._num_used else None
+        if present is not None and len(present) >= num_rows:
+            return present.offset
+        header = io.BytesIO()  # it keeps spare digits for just this: the data stays put when the file grows
+        shape = (num_rows, *self.row_shape)
+        np.lib.format.write_array_header_1_0(header, {"descr": _FLOAT16, "fortran_order": False, "shape": shape})
+        assert present is None or present.offset == header.tell()
+        with self.path.open("wb" if present is None else "r+b") as file:
+            file.write(header.getvalue())
+            file.truncate(header.tell() + 2 * num_rows * self.row_shape[0] * self.row_shape[1])
+        return header.tell()
+
+    def _not_written(self, error: OSError) -> DatasetError:
+        return DatasetError(f"{self.path}: cannot be written ({error.strerror or error})")
 
 
-def _stamp(photo_path: Path) -> list[int]:
-    status = photo_path.stat()
+def photo_stamp(photo_path: Path) -> list[int] | None:
+    """Size in bytes and time of change in nanoseconds: what shows that a photo changed; None where it is missing."""
+    try:
+        status = photo_path.stat()
+    except OSError:
+        return None
     return [status.st_size, status.st_mtime_ns]

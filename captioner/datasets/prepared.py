@@ -1,23 +1,24 @@
 """The prepared dataset: a folder that holds captions, vocabulary and features; the photos stay where they are."""
 
 import json
-import random
+import os
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from captioner.datasets.examples import Annotations, Example, Problem
-from captioner.datasets.features import FeatureCache
-from captioner.errors import DatasetError, ImageError
-from captioner.files import make_folder, write_json, written_whole
+from captioner.datasets.features import FeatureCache, photo_stamp
+from captioner.errors import DatasetError, ImageError, OptionsError
+from captioner.files import make_folder, write_json, write_text
 from captioner.images import read_images
 from captioner.options import SPLITS, PrepareOptions
-from captioner.tokenizer import Tokenizer
+from captioner.tokenizer import SPECIAL_TOKENS, Tokenizer
 
 DATASET_FORMAT = 1
 
@@ -33,11 +34,14 @@ class Dataset:
     @classmethod
     def open(cls, folder: Path) -> "Dataset":
         """Raises: DatasetError when the folder is missing or is no prepared dataset."""
-        if not folder.is_dir():
+        if not os.path.isdir(folder):
             raise DatasetError(f"{folder}: no such folder")
         try:
-            info = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-            lines = (folder / "captions.jsonl").read_text(encoding="utf-8").splitlines()
+            info, captions = (
+                (folder / name).read_text(encoding="utf-8", errors="surrogateescape")
+                for name in ("dataset.json", "captions.jsonl")
+            )
+            info = json.loads(info)
         except FileNotFoundError as error:
             name = Path(error.filename).name
             raise DatasetError(f"{folder}: no {name} in it; make one with `captioner prepare`") from error
@@ -46,7 +50,7 @@ class Dataset:
         if not isinstance(info, dict) or info.get("format") != DATASET_FORMAT:
             raise DatasetError(f"{folder / 'dataset.json'}: not of a version this captioner reads")
         examples = []
-        for number, line in enumerate(lines, start=1):
+        for number, line in enumerate(captions.removesuffix("\n").split("\n"), start=1):
             try:
                 entry = json.loads(line)
                 examples.append(Example(entry["image"], tuple(entry["captions"]), entry["split"]))
@@ -105,29 +109,23 @@ def prepare(
 
     encoder: `encoder(images: (photos, size, size, 3) uint8) -> (photos, regions, depth)`, with `key`,
     `image_size`, `num_regions` and `depth`. report: called with photos done and photos in all.
-    Raises: DatasetError when nothing is left to train on.
+    Raises: DatasetError when nothing is left to train on; OptionsError when the output is the source.
     """
+    if os.path.realpath(source) == os.path.realpath(output_dir):
+        raise OptionsError(f"{output_dir}: is the source; name another folder for what is prepared from it")
+    examples = _with_splits(annotations.examples, options)
+    _learn_vocabulary(examples, source, options)  # refuses what cannot be learned from before photos are encoded
     make_folder(output_dir)
     cache = FeatureCache(output_dir / "features", encoder.key, encoder.num_regions, encoder.depth)
-    problems = list(annotations.problems)
-    corrupt = _encode_photos(annotations, cache, options, encoder, threads, report)
-    problems += corrupt
-    lost = {problem.where for problem in corrupt}
-    examples = _with_splits([e for e in annotations.examples if e.image not in lost], options)
-    train_captions = [caption for e in examples if e.split == "train" for caption in e.captions]
-    if not train_captions:
-        raise DatasetError(f"{source}: no photo of a train split can be used, so there is nothing to learn from")
-    tokenizer = Tokenizer.learn(train_captions, options.min_count)
-    if len(tokenizer) == len(Tokenizer.learn([], 1)):
-        raise DatasetError(
-            f"{source}: no word is seen {options.min_count} times in {len(train_captions)} train captions;"
-            " lower --min-count"
-        )
+    unusable = _encode_photos(annotations, cache, options, encoder, threads, report)
+    problems = annotations.problems + unusable
+    lost = {problem.where for problem in unusable}
+    examples = [example for example in examples if example.image not in lost]
+    tokenizer = _learn_vocabulary(examples, source, options)
     tokenizer.save(output_dir / "vocabulary.txt")
-    with written_whole(output_dir / "captions.jsonl") as temporary, temporary.open("w", encoding="utf-8") as file:
-        for e in examples:
-            line = {"image": e.image, "split": e.split, "captions": list(e.captions)}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+    lines = ({"image": e.image, "split": e.split, "captions": list(e.captions)} for e in examples)
+    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    write_text(output_dir / "captions.jsonl", text)
     write_json(
         output_dir / "dataset.json",
         {
@@ -146,9 +144,11 @@ def prepare(
 
 
 def _encode_photos(annotations, cache, options, encoder, threads, report) -> list[Problem]:
+    """Fills the cache; gives back the photos that cannot be used."""
     paths = {e.image: annotations.images_dir / e.image for e in annotations.examples}
-    waiting = [image for image, path in paths.items() if path.exists() and not cache.is_fresh(image, path)]
-    problems = [Problem("missing photo", image) for image, path in paths.items() if not path.exists()]
+    stamps = {image: photo_stamp(path) for image, path in paths.items()}  # of before: a later change will show
+    problems = [Problem("missing photo", image) for image, stamp in stamps.items() if stamp is None]
+    waiting = [image for image, stamp in stamps.items() if stamp is not None and not cache.is_fresh(image, stamp)]
     num_done = len(paths) - len(waiting)
     report(num_done, len(paths))
     if not waiting:
@@ -159,27 +159,40 @@ def _encode_photos(annotations, cache, options, encoder, threads, report) -> lis
         good = [(image, photo) for image, photo in group if not isinstance(photo, ImageError)]
         for image, photo in group:
             if isinstance(photo, ImageError):
-                problems.append(Problem("corrupt photo", image, str(photo).rpartition(": ")[2]))
+                problems.append(Problem("corrupt photo", image, str(photo).removeprefix(f"{paths[image]}: ")))
         if good:
             names = [image for image, _ in good]
-            write(names, [paths[name] for name in names], encoder(np.stack([photo for _, photo in good])))
+            write(names, [stamps[name] for name in names], encoder(np.stack([photo for _, photo in good])))
         num_done += len(group)
         report(num_done, len(paths))
     return problems
 
 
+def _learn_vocabulary(examples: list[Example], source: Path, options: PrepareOptions) -> Tokenizer:
+    """Raises: DatasetError when the train captions give none."""
+    captions = [caption for example in examples if example.split == "train" for caption in example.captions]
+    if not captions:
+        raise DatasetError(f"{source}: no photo of a train split can be used, so there is nothing to learn from")
+    tokenizer = Tokenizer.learn(captions, options.min_count)
+    if len(tokenizer) == len(SPECIAL_TOKENS):
+        raise DatasetError(
+            f"{source}: no word is seen {options.min_count} times in {len(captions)} train captions; lower --min-count"
+        )
+    return tokenizer
+
+
 def _with_splits(examples: list[Example], options: PrepareOptions) -> list[Example]:
-    """The examples, those without a split given one by photo, at random with the seed."""
-    undecided = [example for example in examples if example.split is None]
-    if not undecided:
-        return examples
-    order = list(range(len(undecided)))
-    random.Random(options.seed).shuffle(order)
+    """The examples, those without a split given one by photo, at random with the seed.
+
+    Photos are drawn by a hash of their name, so those that join later move few others to another split.
+    """
+    undecided = {example.image for example in examples if example.split is None}
+    order = sorted(undecided, key=lambda image: sha256(os.fsencode(f"{options.seed} {image}")).digest())
     total = sum(options.split)
     bounds = [round(len(order) * sum(options.split[: k + 1]) / total) for k in range(3)]
     splits = {}
-    for place, index in enumerate(order):
-        splits[undecided[index].image] = next(s for s, bound in zip(SPLITS, bounds, strict=True) if place < bound)
+    for place, image in enumerate(order):
+        splits[image] = next(s for s, bound in zip(SPLITS, bounds, strict=True) if place < bound)
     return [replace(e, split=splits[e.image]) if e.split is None else e for e in examples]
 
 

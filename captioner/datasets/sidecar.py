@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from captioner.datasets.examples import Annotations, Example, Problem, clean_caption, read_lines
-from captioner.errors import DatasetError, ImageError
+from captioner.errors import ImageError, OptionsError
 from captioner.images import find_images, is_image_name
 
 SUFFIXES = (".txt", ".caption")
@@ -23,16 +23,17 @@ def detect(source: Path) -> bool:
 def read(source: Path, captions_path: Path | None = None, images_dir: Path | None = None) -> Annotations:
     """Every photo below the source that has a sidecar; folders named train, dev (or val) and test are splits.
 
-    Raises: DatasetError when the source cannot be listed.
+    Raises: OptionsError for a caption file, which sidecars have no use for.
     """
     if captions_path is not None:
-        raise DatasetError("sidecars lie beside their photos: --captions does not go with the format sidecar")
+        raise OptionsError("sidecars lie beside their photos: --captions does not go with the format sidecar")
     images_dir = images_dir or source
     annotations = Annotations(images_dir)
-    try:
-        photos = [path.relative_to(images_dir).as_posix() for path in find_images(images_dir, recursive=True)]
-    except ImageError as error:
-        raise DatasetError(str(error)) from error
+    found = list(find_images(images_dir, recursive=True))
+    annotations.problems += [
+        Problem("unreadable folder", str(error)) for error in found if isinstance(error, ImageError)
+    ]
+    photos = [path.relative_to(images_dir).as_posix() for path in found if not isinstance(path, ImageError)]
     has_splits = any(name.split("/")[0] in SPLIT_FOLDERS for name in photos if "/" in name)
     for name in photos:
         sidecars = [(images_dir / name).with_suffix(suffix) for suffix in SUFFIXES]

@@ -20,7 +20,8 @@ def _open_graph(path: Path, threads: int):
         graph.allocate_tensors()
         return graph
     except (ValueError, RuntimeError) as error:
-        raise ModelError(f"{path}: not a LiteRT model that can be opened ({error})") from error
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{path}: not a LiteRT model that can be opened ({reason})") from error
 
 
 class Encoder:

@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TextIO
 
@@ -95,6 +96,8 @@ def open_writer(format_name: str, output_path: Path | None, stdout: TextIO, bare
     if format_name not in WRITERS:
         raise OptionsError(f"unknown format {format_name!r}; choose {', '.join(WRITERS)}")
     if output_path is None:
+        if isinstance(stdout, TextIOWrapper):  # a file name that is no valid text goes out as the bytes it has
+            stdout.reconfigure(errors="surrogateescape")
         yield WRITERS[format_name](stdout, bare)
         return
     try:

@@ -1,0 +1,81 @@
+"""What many tests need and only the whole run can afford to make: a prepared dataset, a trained model."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from captioner.datasets import prepare, read_annotations
+from captioner.datasets.drawings import write_drawings
+from captioner.encoders import encoder_key, encoder_spec
+from captioner.inference import Encoder
+from captioner.model_folder import EncoderInfo
+from captioner.options import DecodingOptions, NetworkOptions, PrepareOptions, TrainingOptions
+
+ENCODER = "efficientnet-lite2"
+
+
+@pytest.fixture(scope="session")
+def encoder_info():
+    """The shipped encoder, as a model folder names it."""
+    spec = encoder_spec(ENCODER)
+    return EncoderInfo(ENCODER, encoder_key(ENCODER), spec.image_size, spec.num_regions, spec.depth)
+
+
+@pytest.fixture(scope="session")
+def prepare_drawings(tmp_path_factory):
+    """A function `(num_train, num_dev, num_test) -> Dataset` of drawings, prepared with the shipped encoder."""
+
+    def prepared(num_train, num_dev, num_test):
+        folder = tmp_path_factory.mktemp("drawings")
+        source = write_drawings(folder / "photos", num_train, num_dev, num_test)
+        format_name, annotations = read_annotations(source)
+        encoder = Encoder(encoder_spec(ENCODER).tflite_path, encoder_key(ENCODER))
+        options = PrepareOptions(min_count=1)
+        return prepare(annotations, format_name, source, folder / "data", options, encoder, threads=2)
+
+    return prepared
+
+
+@pytest.fixture(scope="session")
+def drawings_dataset(prepare_drawings):
+    """24 drawings to train on, 6 for dev and 6 for test, prepared."""
+    return prepare_drawings(24, 6, 6)
+
+
+@pytest.fixture(scope="session")
+def make_run(drawings_dataset, encoder_info):
+    """A function `(output_dir, dataset=, network=, decoding=, **training options) -> Run` with a tiny network."""
+    from captioner.training import Run
+
+    def made(output_dir, dataset=drawings_dataset, network=None, decoding=None, **training):
+        return Run(
+            dataset,
+            output_dir,
+            encoder_info,
+            encoder_spec(ENCODER).tflite_path,
+            network or NetworkOptions("gru", attention=False, units=32, embedding_dim=16),
+            TrainingOptions(**{"epochs": 2, "batch_size": 8} | training),
+            decoding or DecodingOptions(),
+        )
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def tiny_model_dir(tmp_path_factory, make_run):
+    """The folder of an attention LSTM of 32 units, trained for a moment; nobody may change it."""
+    from captioner.training import Listener, train
+
+    network = NetworkOptions("lstm", attention=True, units=32, embedding_dim=16)
+    run = make_run(tmp_path_factory.mktemp("models") / "tiny", network=network, learning_rate=5e-3)
+    return train(run, resume=True, listener=Listener()).path
+
+
+@pytest.fixture(scope="session")
+def flickr8k_dir():
+    """Flickr8k as its authors laid it out, where `CAPTIONER_FLICKR8K` says it is."""
+    folder = os.environ.get("CAPTIONER_FLICKR8K")
+    if not folder:
+        pytest.skip("CAPTIONER_FLICKR8K does not say where Flickr8k is")
+    return Path(folder)
