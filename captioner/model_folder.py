@@ -86,6 +86,14 @@ class ModelFolder:
         return json.loads((self.path / TRAINING_RECORD).read_text(encoding="utf-8"))
 
 
+def is_model(path: Path) -> bool:
+    """Whether the folder has the configuration of a model, whole or not."""
+    try:
+        return bool(_read_config(path))
+    except ModelError:
+        return False
+
+
 def seal(path: Path, name: str, encoder: EncoderInfo, network: NetworkOptions, decoding: DecodingOptions) -> None:
     """Writes the configuration of a folder whose other files are in place: from then on it is a model."""
     write_json(

@@ -90,13 +90,14 @@ class NetworkOptions(Options):
 class TrainingOptions(Options):
     """How the decoder learns by teacher forcing."""
 
-    epochs: int = 15
+    epochs: int = 16
     batch_size: int = 16  # photos a step, each with all its captions
-    learning_rate: float = 1e-3  # peak, after the warm-up
+    learning_rate: float = 6e-4  # peak, after the warm-up
     warmup_steps: int = 200
     label_smoothing: float = 0.1
     clip_norm: float = 5.0
     ema_decay: float = 0.997  # of the averaged weights, which are the ones that are kept
+    word_dropout: float = 0.1  # share of the words fed in that are replaced by <unk>
     max_tokens: int = 24  # a training caption is cut after so many tokens, the end included
     patience: int = 5  # epochs without a better dev CIDEr before training stops
     seed: int = 0
@@ -109,6 +110,9 @@ class TrainingOptions(Options):
         _require(
             0 <= self.label_smoothing < 1,
             f"label-smoothing must be at least 0 and below 1, not {self.label_smoothing}",
+        )
+        _require(
+            0 <= self.word_dropout < 1, f"word-dropout must be at least 0 and below 1, not {self.word_dropout}"
         )
         _require(0 <= self.ema_decay < 1, f"ema-decay must be at least 0 and below 1, not {self.ema_decay}")
         _require(self.max_tokens >= 2, f"max-tokens must be at least 2, not {self.max_tokens}")

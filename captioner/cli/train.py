@@ -29,9 +29,9 @@ def _option(name, of, help, **settings):
 @_option("--units", "512; sample: 128", "Width of the recurrent state.", type=int)
 @_option("--embedding-dim", "256; sample: 64", "Width of word embeddings.", type=int)
 @_option("--dropout", "0.5; sample: 0.2", "Share of values dropped while training.", type=float, metavar="X")
-@_option("--epochs", "20; sample: 20", "Times the train split is seen.", type=int)
+@_option("--epochs", "16; sample: 20", "Times the train split is seen.", type=int)
 @_option("--batch-size", "16", "Photos a step, each with all its captions.", type=int)
-@_option("--learning-rate", "0.001; sample: 0.004", "Peak of the schedule.", type=float, metavar="X")
+@_option("--learning-rate", "0.0006; sample: 0.004", "Peak of the schedule.", type=float, metavar="X")
 @_option("--label-smoothing", "0.1", "Share of probability given to all other words.", type=float, metavar="X")
 @_option("--patience", "5", "Epochs without a better dev CIDEr-D before stopping.", type=int)
 @_option("--seed", "0", "Decides weights, order and dropout.", type=int)
@@ -102,7 +102,7 @@ def _sample_options():
 
     return (
         NetworkOptions(units=128, embedding_dim=64, dropout=0.2),
-        TrainingOptions(epochs=20, learning_rate=4e-3, ema_decay=0.95),
+        TrainingOptions(epochs=20, learning_rate=4e-3, ema_decay=0.95, word_dropout=0),
     )
 
 

@@ -38,7 +38,7 @@ class FeatureCache:
         """(rows, regions, depth) float16, read-only, mapped from disk. Raises: DatasetError when it is not there."""
         try:
             features = np.load(self.path, mmap_mode="r")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise DatasetError(f"{self.path}: no features can be read; run `captioner prepare` again") from error
         if features.dtype != _FLOAT16 or features.shape[1:] != self.row_shape or len(features) < self._num_used:
             raise DatasetError(f"{self.path}: does not fit its index; run `captioner prepare` again")

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 
 from captioner.decoding import Hypothesis, beam_search
-from captioner.errors import ImageError, ModelError
+from captioner.errors import ImageError, ModelError, OptionsError
 from captioner.images import ImageSource, read_image, read_images
 from captioner.inference.litert import Decoder, Encoder, default_threads
-from captioner.model_folder import DECODER_GRAPH, ENCODER_GRAPH, ModelFolder
+from captioner.model_folder import CONFIG, DECODER_GRAPH, ENCODER_GRAPH, ModelFolder
 from captioner.options import DecodingOptions
 from captioner.presets import DEFAULT_PRESET, open_model
 
@@ -44,7 +44,7 @@ class Captioner:
     def __init__(self, folder: ModelFolder, threads: int | None = None):
         self.folder = folder
         self.tokenizer = folder.tokenizer
-        self.threads = threads or default_threads()
+        self.threads = default_threads() if threads is None else threads
         self.encoder = Encoder(folder.path / ENCODER_GRAPH, folder.encoder.key, self.threads)
         self.decoder = Decoder(folder.path / DECODER_GRAPH, self.threads)
         if self.decoder.vocabulary_size != len(self.tokenizer):
@@ -52,12 +52,20 @@ class Captioner:
                 f"{folder.path}: {DECODER_GRAPH} speaks {self.decoder.vocabulary_size} tokens,"
                 f" vocabulary.txt has {len(self.tokenizer)}"
             )
+        grids = {
+            ENCODER_GRAPH: (self.encoder.num_regions, self.encoder.depth),
+            DECODER_GRAPH: (self.decoder.num_regions, self.decoder.depth),
+            CONFIG: (folder.encoder.num_regions, folder.encoder.depth),
+        }
+        if len(set(grids.values())) > 1:
+            said = ", ".join(f"{regions} x {depth} in {name}" for name, (regions, depth) in grids.items())
+            raise ModelError(f"{folder.path}: its files disagree on regions and depth of the features ({said})")
 
     @classmethod
     def load(cls, model: str | os.PathLike = DEFAULT_PRESET, threads: int | None = None) -> "Captioner":
         """A shipped model by its name, or one of your own by its folder; threads: all cores by default.
 
-        Raises: ModelError when there is no such model, or its folder is not whole.
+        Raises: ModelError when there is no such model, or its folder is not whole; OptionsError for no threads.
         """
         return cls(open_model(Path(model) if isinstance(model, os.PathLike) else model), threads)
 
@@ -89,7 +97,12 @@ class Captioner:
         options: DecodingOptions | None = None,
         batch_size: int = DEFAULT_BATCH_SIZE,
     ) -> Iterator[Caption | ImageError]:
-        """Each photo's caption, or the error it met, in order; only a few photos are held at a time."""
+        """Each photo's caption, or the error it met, in order; only a few photos are held at a time.
+
+        Raises: OptionsError when no photo would be taken at a time.
+        """
+        if batch_size < 1:
+            raise OptionsError(f"batch-size must be at least 1, not {batch_size}")
         images = read_images(sources, self.encoder.image_size, self.threads)
         while group := list(islice(images, batch_size)):
             photos = [image for image in group if not isinstance(image, ImageError)]

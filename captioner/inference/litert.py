@@ -5,16 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from captioner.errors import ModelError
+from captioner.errors import ModelError, OptionsError
 
 
 def default_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _open_graph(path: Path, threads: int):
+def _open_graph(path: Path, threads: int | None):
     from ai_edge_litert.interpreter import Interpreter
 
+    threads = default_threads() if threads is None else threads
+    if threads < 1:
+        raise OptionsError(f"threads must be at least 1, not {threads}")
     try:
         graph = Interpreter(model_path=str(path), num_threads=threads)
         graph.allocate_tensors()
@@ -31,10 +34,13 @@ class Encoder:
     """
 
     def __init__(self, path: Path, key: str, threads: int | None = None):
-        """Raises: ModelError when the file cannot be opened."""
+        """Raises: ModelError when the file cannot be opened, or is no encoder."""
         self.key = key
-        self._graph = _open_graph(path, threads or default_threads())
-        self._run = self._graph.get_signature_runner()
+        self._graph = _open_graph(path, threads)
+        try:
+            self._run = self._graph.get_signature_runner()
+        except ValueError as error:
+            raise ModelError(f"{path}: an encoder has one signature, this graph has not") from error
         (self._input,) = self._run.get_input_details().values()
         (self._output,) = self._run.get_output_details().values()
         self.image_size = int(self._input["shape_signature"][1])
@@ -51,7 +57,7 @@ class Decoder:
 
     def __init__(self, path: Path, threads: int | None = None):
         """Raises: ModelError when the file cannot be opened or lacks a signature."""
-        self._graph = _open_graph(path, threads or default_threads())
+        self._graph = _open_graph(path, threads)
         try:
             self._begin = self._graph.get_signature_runner("begin")
             self._step = self._graph.get_signature_runner("step")

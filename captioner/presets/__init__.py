@@ -10,13 +10,14 @@ PRESETS = {"flickr8k": Path(__file__).parent / "flickr8k"}
 
 
 def open_model(name_or_dir: str | Path) -> ModelFolder:
-    """A preset by its name, or a model folder by its path; a folder in the way of a preset's name needs `./`.
+    """A preset by its name, or a model folder by its path; a folder named like a preset needs `./`, or a `Path`.
 
     Raises: ModelError when it is neither, or when the folder is not whole.
     """
-    if str(name_or_dir) in PRESETS:
-        return ModelFolder.open(PRESETS[str(name_or_dir)])
+    is_name = isinstance(name_or_dir, str)
+    if is_name and name_or_dir in PRESETS:
+        return ModelFolder.open(PRESETS[name_or_dir])
     path = Path(name_or_dir)
-    if not path.exists() and len(path.parts) <= 1:
-        raise ModelError(f"unknown preset {str(name_or_dir)!r}; choose {', '.join(PRESETS)}, or give a model folder")
+    if is_name and len(path.parts) <= 1 and not path.exists():
+        raise ModelError(f"unknown preset {name_or_dir!r}; choose {', '.join(PRESETS)}, or give a model folder")
     return ModelFolder.open(path)

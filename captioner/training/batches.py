@@ -1,12 +1,12 @@
 """Batches for teacher forcing: P photos with C captions each. The shift happens here and nowhere else."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from captioner.datasets import Example
-from captioner.tokenizer import END_ID, PAD_ID, START_ID, Tokenizer
+from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID, Tokenizer
 
 _CHUNK_STEPS = 32  # steps' worth of photos among which equal lengths are brought together
 
@@ -44,10 +44,12 @@ class TeacherForcing:
     def num_steps(self, batch_size: int) -> int:
         return -(-len(self._captions) // batch_size)
 
-    def epoch(self, batch_size: int, seed: int, epoch: int) -> Iterator[Batch]:
+    def epoch(self, batch_size: int, seed: int, epoch: int, word_dropout: float = 0.0) -> Iterator[Batch]:
         """Every photo once, in an order that depends on the seed and the epoch alone.
 
         Within a stretch of a few dozen steps, photos with captions of like length share a step.
+        word_dropout: share of the words fed in that become <unk>, so that the network listens less to the words
+        before and more to the photo (Bowman et al. 2016, section 3.1).
         """
         random = np.random.default_rng([seed, epoch])
         order = random.permutation(len(self._captions))
@@ -57,7 +59,9 @@ class TeacherForcing:
             stretch = stretch[np.argsort(self._lengths[stretch], kind="stable")]
             groups = [stretch[i : i + batch_size] for i in range(0, len(stretch), batch_size)]
             for index in random.permutation(len(groups)):
-                yield self._batch(groups[index])
+                batch = self._batch(groups[index])
+                dropped = (random.random(batch.tokens.shape) < word_dropout) & (batch.tokens > UNK_ID)
+                yield replace(batch, tokens=np.where(dropped, np.int32(UNK_ID), batch.tokens))
 
     def _batch(self, photos: np.ndarray) -> Batch:
         captions = [self._captions[photo] for photo in photos]

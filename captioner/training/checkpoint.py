@@ -4,6 +4,7 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -21,8 +22,12 @@ class Progress:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose weights are kept: the best dev CIDEr-D, or the last one where there is no dev split."""
-        if not self.history or "cider" not in self.history[-1]:
+        """The epoch whose weights are kept: the first of the best dev CIDEr-D.
+
+        The last one where dev says nothing: there is no dev split, or CIDEr-D is 0 throughout, as it always is
+        for a single photo.
+        """
+        if not any(row.get("cider") for row in self.history):
             return len(self.history)
         return max(self.history, key=lambda row: row["cider"])["epoch"]
 
@@ -53,19 +58,20 @@ def load_checkpoint(path: Path, run: dict) -> tuple[list[np.ndarray], Progress]:
             header = json.loads(file["header"].tobytes())
             state = [file[name] for name in _numbered(file.files, "state_")]
             best = [file[name] for name in _numbered(file.files, "best_")]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+        done = {name: header[name] for name in ("run", "history", "seconds")}
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise ModelError(f"{path}: not a checkpoint that can be read; begin anew with --no-resume") from error
     changed = [
-        f"{name} was {header['run'].get(name)!r} and is {run.get(name)!r}"
-        for name in sorted(header["run"].keys() | run.keys())
-        if header["run"].get(name) != run.get(name)
+        f"{name} was {done['run'].get(name)!r} and is {run.get(name)!r}"
+        for name in sorted(done["run"].keys() | run.keys())
+        if done["run"].get(name) != run.get(name)
     ]
     if changed:
         raise OptionsError(
             f"{path.parent}: an unfinished run with other options is there ({'; '.join(changed)});"
             " give the same options to go on, --no-resume to begin anew, or another folder"
         )
-    return state, Progress(header["history"], best, header["seconds"])
+    return state, Progress(done["history"], best, done["seconds"])
 
 
 def _numbered(names: list[str], prefix: str) -> list[str]:

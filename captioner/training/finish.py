@@ -53,9 +53,10 @@ def write_model(run: Run, network: CaptionNetwork, progress: Progress, say: Call
 
 
 def _write_record(run: Run, record: dict) -> None:
+    name = run.output_dir.resolve().name  # of the folder, even where it was given as "."
     write_json(run.output_dir / TRAINING_RECORD, record)
-    write_text(run.output_dir / MODEL_CARD, model_card(run.output_dir.name, record))
-    seal(run.output_dir, run.output_dir.name, run.encoder, run.network, run.decoding)
+    write_text(run.output_dir / MODEL_CARD, model_card(name, record))
+    seal(run.output_dir, name, run.encoder, run.network, run.decoding)
 
 
 def _record(run: Run, network: CaptionNetwork, progress: Progress) -> dict:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import keras
 
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, ModelError
 from captioner.files import make_folder, written_whole
 from captioner.model import build_network
-from captioner.model_folder import CONFIG, FILES, ModelFolder
+from captioner.model_folder import CONFIG, FILES, ModelFolder, is_model
 from captioner.outputs.figures import draw_learning_curves
 from captioner.training.batches import TeacherForcing
 from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -23,25 +23,26 @@ from captioner.training.teacher_forcing import Trainer
 CHECKPOINT = "checkpoint.npz"
 LOG = "log.csv"
 CURVES = "learning_curves.png"
+_OUTPUTS = (LOG, CURVES, *FILES, CONFIG)
 _DEV_BEAM_SIZE = 3  # between epochs; the finished model is scored with its own beam
 
 
 def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
     """The finished model. An interrupted run goes on from its last whole epoch; a finished one is left as it is.
 
-    Raises: OptionsError when an unfinished run with other options is in the way; CaptionerError when the folder
-    holds something else, or cannot be written.
+    A run is finished when its checkpoint is gone: one that was killed while its model was scored is scored again.
+    Raises: OptionsError when an unfinished run with other options is in the way; ModelError when its checkpoint
+    cannot be used; CaptionerError when the folder holds something else, or cannot be written.
     """
     make_folder(run.output_dir)
     checkpoint_path = run.output_dir / CHECKPOINT
     if not resume:
-        for name in (CONFIG, CHECKPOINT):  # what is left is no model any more, and is written over file by file
-            (run.output_dir / name).unlink(missing_ok=True)
-    elif (run.output_dir / CONFIG).exists():
+        _clear(run.output_dir)
+    elif not checkpoint_path.exists() and is_model(run.output_dir):
         listener.say(f"{run.output_dir} holds a finished model; --no-resume trains it anew")
         return ModelFolder.open(run.output_dir)
-    elif not checkpoint_path.exists():
-        for name in (*FILES, LOG, CURVES):
+    if not checkpoint_path.exists():
+        for name in _OUTPUTS:
             if (run.output_dir / name).exists():
                 raise CaptionerError(f"{run.output_dir / name} would be overwritten; give another folder")
 
@@ -58,7 +59,10 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
     progress = Progress()
     if checkpoint_path.exists():
         state, progress = load_checkpoint(checkpoint_path, run.identity())
-        trainer.restore(state)
+        try:
+            trainer.restore(state)
+        except ValueError as error:
+            raise ModelError(f"{checkpoint_path}: does not fit this network; begin anew with --no-resume") from error
         listener.say(f"going on after epoch {len(progress.history)} of {run.training.epochs}")
 
     while not _is_over(progress, run, listener):
@@ -74,6 +78,14 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
     return folder
 
 
+def _clear(folder: Path) -> None:
+    """Removes an earlier run's files, finished or not, and nothing where there was no run."""
+    if (folder / CHECKPOINT).exists() or is_model(folder):
+        # what tells that a run was here goes last, so that a removal broken off can be gone on with
+        for name in (*_OUTPUTS, CHECKPOINT):
+            (folder / name).unlink(missing_ok=True)
+
+
 def _is_over(progress: Progress, run: Run, listener: Listener) -> bool:
     num_epochs = len(progress.history)
     if num_epochs and num_epochs - progress.best_epoch >= run.training.patience:
@@ -85,7 +97,7 @@ def _is_over(progress: Progress, run: Run, listener: Listener) -> bool:
 def _run_epoch(run, trainer, lessons, judge, progress, listener) -> dict:
     started = time.monotonic()
     options, epoch = run.training, len(progress.history) + 1
-    batches = lessons.epoch(options.batch_size, options.seed, epoch)
+    batches = lessons.epoch(options.batch_size, options.seed, epoch, options.word_dropout)
     num_steps = lessons.num_steps(options.batch_size)
     batches, show_loss = listener.progress(batches, num_steps, f"epoch {epoch}/{options.epochs}")
     losses = []

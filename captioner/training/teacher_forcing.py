@@ -42,6 +42,7 @@ class Trainer:
         return [np.array(variable) for variable in self._variables()]
 
     def restore(self, state: list[np.ndarray]) -> None:
+        """Raises: ValueError when the state is that of another network."""
         for variable, value in zip(self._variables(), state, strict=True):
             variable.assign(value)
 

@@ -1,0 +1,67 @@
+"""A small encoder and a maker of photo folders."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from captioner.datasets import prepare, read_annotations
+from captioner.options import PrepareOptions
+
+
+class FakeEncoder:
+    """The mean colour of each quarter of the photo. `seen` counts photos; `fail_after` so many it breaks off."""
+
+    key, image_size, num_regions, depth = "fake-0123", 8, 4, 3
+
+    def __init__(self, fail_after=None):
+        self.seen, self.fail_after = 0, fail_after
+
+    def __call__(self, images):
+        if self.fail_after is not None and self.seen + len(images) > self.fail_after:
+            raise KeyboardInterrupt
+        self.seen += len(images)
+        assert images.shape[1:] == (8, 8, 3) and images.dtype == np.uint8
+        return images.reshape(-1, 2, 4, 2, 4, 3).mean((2, 4)).reshape(-1, 4, 3) / 255
+
+
+@pytest.fixture
+def fake_encoder():
+    return FakeEncoder
+
+
+@pytest.fixture
+def make_photos():
+    """A function `(folder, names, first=0) -> None`; each photo has a colour of its own, counted from `first`."""
+
+    def made(folder, names, first=0):
+        for number, name in enumerate(names, first):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (12, 9), (number % 256, 255 - number % 256, 7 * number % 256)).save(path)
+
+    return made
+
+
+@pytest.fixture
+def make_sidecars(make_photos):
+    """A function `(folder, names, text=..., first=0) -> folder` of photos with a caption each."""
+
+    def made(folder, names, text="a dog runs\n", first=0):
+        make_photos(folder, names, first)
+        for name in names:
+            (folder / name).with_suffix(".txt").write_text(text, encoding="utf-8")
+        return folder
+
+    return made
+
+
+@pytest.fixture
+def prepare_folder():
+    """A function `(source, output_dir, encoder, **options) -> Dataset`."""
+
+    def prepared(source, output_dir, encoder, report=lambda done, total: None, **options):
+        format_name, annotations = read_annotations(source)
+        options = PrepareOptions(**({"min_count": 1} | options))
+        return prepare(annotations, format_name, source, output_dir, options, encoder, 2, report)
+
+    return prepared

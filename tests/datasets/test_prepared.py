@@ -1,0 +1,448 @@
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from captioner.datasets import Dataset
+from captioner.encoders import encoder_key, encoder_spec
+from captioner.errors import DatasetError, ModelError, OptionsError
+from captioner.images import read_image
+from captioner.inference import Encoder
+
+NAMES = [f"{number:02}.png" for number in range(20)]
+
+
+def features_by_image(dataset, encoder):
+    features, rows = dataset.features_of(list(dataset.examples), encoder)
+    return {e.image: np.array(features[row]) for e, row in zip(dataset.examples, rows, strict=True)}
+
+
+def assert_same_features(found, expected):
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[image], expected[image]) for image in expected)
+
+
+def files_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+# what is written
+
+
+def test_a_prepared_dataset_holds_captions_vocabulary_features_and_how_it_came_about(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder
+):
+    source = make_sidecars(tmp_path / "photos", ["train/a.png", "train/b.png", "val/c.png"], "a dog\n개가 뛴다\n")
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder(), seed=3)
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
+        "captions.jsonl",
+        "dataset.json",
+        "features",
+        "vocabulary.txt",
+    ]
+    assert (tmp_path / "data" / "captions.jsonl").read_text(encoding="utf-8").splitlines()[0] == (
+        '{"image": "train/a.png", "split": "train", "captions": ["a dog", "개가 뛴다"]}'
+    )
+    info = json.loads((tmp_path / "data" / "dataset.json").read_text(encoding="utf-8"))
+    assert info["source"] == info["images_dir"] == str(source) and info["source_format"] == "sidecar"
+    assert info["counts"] == {"train": {"photos": 2, "captions": 4}, "dev": {"photos": 1, "captions": 2}}
+    assert info["options"]["seed"] == 3 and info["options"]["min_count"] == 1
+    assert info["tokenizer"]["vocabulary_size"] == len(dataset.tokenizer) == 4 + 4
+    assert info["encoder"] == "fake-0123" and info["problems"] == []
+    assert dataset.splits == ("train", "dev")
+    assert dataset.photo_path(dataset.examples[0]) == source / "train" / "a.png"
+
+
+def test_opened_again_it_is_the_same(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    assert prepare_folder(source, tmp_path / "data", fake_encoder()) == Dataset.open(tmp_path / "data")
+
+
+def test_features_are_what_the_encoder_says_of_what_read_image_gives(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder
+):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
+    for image, features in features_by_image(dataset, fake_encoder()).items():
+        assert np.array_equal(features, fake_encoder()(read_image(source / image, 8)[None])[0].astype(np.float16))
+
+
+def test_features_are_mapped_from_disk_as_float16(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    dataset = prepare_folder(make_sidecars(tmp_path / "photos", NAMES), tmp_path / "data", fake_encoder())
+    features, rows = dataset.features_of(list(dataset.examples), fake_encoder())
+    assert isinstance(features, np.memmap) and features.dtype == np.float16 and features.shape == (20, 4, 3)
+    assert sorted(rows) == list(range(20))
+
+
+def test_the_shipped_encoder_prepares_the_same_features_it_gives_for_the_file(tmp_path, make_sidecars, prepare_folder):
+    encoder = Encoder(encoder_spec("efficientnet-lite2").tflite_path, encoder_key("efficientnet-lite2"), 2)
+    source = make_sidecars(tmp_path / "photos", ["train/a.png", "train/b.png"])
+    Image.effect_mandelbrot((300, 200), (-2, -1, 1, 1), 50).save(source / "train" / "b.png")
+    dataset = prepare_folder(source, tmp_path / "data", encoder)
+    found = features_by_image(dataset, encoder)["train/b.png"]
+    expected = encoder(read_image(source / "train" / "b.png", encoder.image_size)[None])[0]
+    assert found.shape == (81, 1280)
+    assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
+
+
+def test_the_vocabulary_is_learned_from_train_captions_only(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", ["train/a.png"], "one dog")
+    make_sidecars(source, ["dev/b.png"], "two cats")
+    make_sidecars(source, ["test/c.png"], "three birds")
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
+    assert dataset.tokenizer.tokens[4:] == ("dog", "one")
+
+
+def test_names_that_are_no_valid_text_are_prepared(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    names = [os.fsdecode(b"caf\xe9.png"), "line\u2028end.png", "new\nline.png", "개.png"]
+    source = make_sidecars(tmp_path / "photos", names)
+    (source / os.fsdecode(b"broken\xe9.png")).write_bytes(b"broken")
+    (source / os.fsdecode(b"broken\xe9.txt")).write_text("x")
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder(), split=(1.0, 0.0, 0.0))
+    assert sorted(e.image for e in dataset.examples) == sorted(names)
+    assert [p["where"] for p in dataset.info["problems"]] == [os.fsdecode(b"broken\xe9.png")]
+    assert len(features_by_image(dataset, fake_encoder())) == 4
+
+
+def test_progress_counts_every_photo_once(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    (source / NAMES[3]).write_bytes(b"broken")
+    told = []
+    prepare_folder(source, tmp_path / "data", fake_encoder(), report=lambda *counts: told.append(counts))
+    assert told == [(0, 20), (8, 20), (16, 20), (20, 20)]
+    told.clear()
+    prepare_folder(source, tmp_path / "data", fake_encoder(), report=lambda *counts: told.append(counts))
+    assert told == [(19, 20), (20, 20)]
+
+
+# what cannot be used
+
+
+def test_corrupt_and_captionless_photos_are_named_and_the_rest_goes_on(
+    tmp_path, make_sidecars, make_photos, prepare_folder, fake_encoder
+):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    (source / NAMES[3]).write_text("a letter")
+    whole = (source / NAMES[5]).read_bytes()
+    (source / NAMES[5]).write_bytes(whole[: len(whole) - 30])
+    make_photos(source, ["silent.png"])
+    encoder = fake_encoder()
+    dataset = prepare_folder(source, tmp_path / "data", encoder)
+    assert encoder.seen == len(dataset.examples) == 18
+    kinds = {problem["where"]: (problem["kind"], problem["lost"]) for problem in dataset.info["problems"]}
+    assert kinds == {
+        NAMES[3]: ("corrupt photo", True),
+        NAMES[5]: ("corrupt photo", True),
+        "silent.png": ("no caption", False),
+    }
+    details = [problem["detail"] for problem in dataset.info["problems"]]
+    assert details[1] == "not an image of a known format" and details[2].startswith("broken or cut short (")
+    assert sum(counts["photos"] for counts in dataset.info["counts"].values()) == 18
+
+
+def test_a_photo_that_vanishes_is_missing_and_the_rest_goes_on(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    (source / NAMES[0]).unlink()
+    (source / NAMES[0]).symlink_to("nowhere.png")
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
+    assert [(p["kind"], p["where"], p["lost"]) for p in dataset.info["problems"]] == [("missing photo", NAMES[0], True)]
+    assert len(dataset.examples) == 19
+
+
+def test_a_photo_that_vanishes_while_it_is_encoded_does_no_harm(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+
+    class Vandal(fake_encoder):
+        def __call__(self, images):
+            shutil.rmtree(source, ignore_errors=True)
+            return super().__call__(images)
+
+    dataset = prepare_folder(source, tmp_path / "data", Vandal(), split=(1.0, 0.0, 0.0))
+    assert len(dataset.examples) >= 8
+
+
+@pytest.mark.parametrize("options", [{"min_count": 100}, {"min_count": 21}])
+def test_words_seen_too_seldom_are_one_plain_error_before_a_photo_is_encoded(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder, options
+):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    encoder = fake_encoder()
+    with pytest.raises(DatasetError) as caught:
+        prepare_folder(source, tmp_path / "data", encoder, split=(1.0, 0.0, 0.0), **options)
+    expected = f"{source}: no word is seen {options['min_count']} times in 20 train captions; lower --min-count"
+    assert str(caught.value) == expected
+    assert encoder.seen == 0 and not (tmp_path / "data").exists()
+
+
+def test_captions_without_a_word_are_one_plain_error(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", NAMES, ".\n")
+    with pytest.raises(DatasetError, match="no word is seen 1 times"):
+        prepare_folder(source, tmp_path / "data", fake_encoder())
+
+
+def test_no_train_photo_is_one_plain_error(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", ["test/a.png", "dev/b.png"])
+    with pytest.raises(DatasetError, match="no photo of a train split can be used, so there is nothing to learn from"):
+        prepare_folder(source, tmp_path / "data", fake_encoder())
+
+
+def test_train_photos_that_are_all_corrupt_are_one_plain_error(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", ["train/a.png", "dev/b.png"])
+    (source / "train" / "a.png").write_bytes(b"")
+    with pytest.raises(DatasetError, match="no photo of a train split can be used"):
+        prepare_folder(source, tmp_path / "data", fake_encoder())
+    assert not (tmp_path / "data" / "dataset.json").exists()
+
+
+def test_the_source_is_never_prepared_into_itself(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", ["vocabulary.png"])
+    (tmp_path / "link").symlink_to(source)
+    before = files_of(source)
+    for output_dir in (source, tmp_path / "link", tmp_path / "photos" / ".." / "photos"):
+        with pytest.raises(OptionsError, match="is the source; name another folder"):
+            prepare_folder(source, output_dir, fake_encoder())
+    assert files_of(source) == before
+
+
+# going on after a kill
+
+
+@pytest.mark.parametrize("fail_after", [0, 1, 4, 8, 11, 19])
+def test_a_run_broken_off_goes_on_where_it_stopped(tmp_path, make_sidecars, prepare_folder, fake_encoder, fail_after):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    unbroken = prepare_folder(source, tmp_path / "unbroken", fake_encoder(), batch_size=4)
+    broken = fake_encoder(fail_after=fail_after)
+    with pytest.raises(KeyboardInterrupt):
+        prepare_folder(source, tmp_path / "data", broken, batch_size=4)
+    assert broken.seen == fail_after // 4 * 4
+    second = fake_encoder()
+    resumed = prepare_folder(source, tmp_path / "data", second, batch_size=4)
+    assert second.seen == 20 - broken.seen
+    assert files_of(resumed.folder) == files_of(unbroken.folder)
+    assert_same_features(features_by_image(resumed, second), features_by_image(unbroken, second))
+    third = fake_encoder()
+    prepare_folder(source, tmp_path / "data", third)
+    assert third.seen == 0
+
+
+PREPARE_SLOWLY = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from captioner.datasets import prepare, read_annotations
+from captioner.options import PrepareOptions
+
+class SlowEncoder:
+    key, image_size, num_regions, depth = "fake-0123", 8, 4, 3
+    def __call__(self, images):
+        time.sleep(0.02)
+        return images.reshape(-1, 2, 4, 2, 4, 3).mean((2, 4)).reshape(-1, 4, 3) / 255
+
+source, output_dir = map(Path, sys.argv[1:])
+name, annotations = read_annotations(source)
+prepare(annotations, name, source, output_dir, PrepareOptions(min_count=1, batch_size=1), SlowEncoder(), 1)
+"""
+
+
+def test_a_process_killed_in_the_middle_loses_at_most_what_was_under_way(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder
+):
+    names = [f"{number:03}.png" for number in range(200)]
+    source = make_sidecars(tmp_path / "photos", names)
+    process = subprocess.Popen([sys.executable, "-c", PREPARE_SLOWLY, str(source), str(tmp_path / "data")])
+    index_path = tmp_path / "data" / "features" / "fake-0123.index.jsonl"
+    deadline = time.monotonic() + 60
+    while not (index_path.exists() and index_path.read_bytes().count(b"\n") >= 10):
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    num_kept = index_path.read_bytes().count(b"\n")
+    assert 10 <= num_kept < 200
+    assert not (tmp_path / "data" / "dataset.json").exists()
+    encoder = fake_encoder()
+    resumed = prepare_folder(source, tmp_path / "data", encoder)
+    assert encoder.seen == 200 - num_kept
+    unbroken = prepare_folder(source, tmp_path / "unbroken", fake_encoder())
+    assert_same_features(features_by_image(resumed, encoder), features_by_image(unbroken, encoder))
+
+
+def test_a_torn_last_line_of_the_index_costs_one_photo(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
+    expected = features_by_image(dataset, fake_encoder())
+    index_path = tmp_path / "data" / "features" / "fake-0123.index.jsonl"
+    os.truncate(index_path, index_path.stat().st_size - 9)
+    encoder = fake_encoder()
+    dataset = prepare_folder(source, tmp_path / "data", encoder)
+    assert encoder.seen == 1
+    assert_same_features(features_by_image(dataset, encoder), expected)
+
+
+def test_a_feature_file_that_was_harmed_is_made_anew(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
+    expected = features_by_image(dataset, fake_encoder())
+    os.truncate(tmp_path / "data" / "features" / "fake-0123.npy", 200)
+    with pytest.raises(DatasetError, match="20 photos have no features of fake-0123, the first .*prepare` again"):
+        features_by_image(Dataset.open(tmp_path / "data"), fake_encoder())
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
+    assert_same_features(features_by_image(dataset, fake_encoder()), expected)
+
+
+# changes of the source
+
+
+def test_a_photo_that_changed_on_disk_is_encoded_again_and_no_other(
+    tmp_path, make_sidecars, make_photos, prepare_folder, fake_encoder
+):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    before = features_by_image(prepare_folder(source, tmp_path / "data", fake_encoder()), fake_encoder())
+    make_photos(source, [NAMES[7]], first=99)
+    encoder = fake_encoder()
+    dataset = prepare_folder(source, tmp_path / "data", encoder)
+    after = features_by_image(dataset, encoder)
+    assert encoder.seen == 1
+    assert {image for image in after if not np.array_equal(after[image], before[image])} == {NAMES[7]}
+    assert np.array_equal(after[NAMES[7]], encoder(read_image(source / NAMES[7], 8)[None])[0].astype(np.float16))
+
+
+def test_a_photo_that_became_corrupt_is_left_out_and_comes_back_when_mended(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder
+):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    whole = prepare_folder(source, tmp_path / "data", fake_encoder())
+    content = (source / NAMES[7]).read_bytes()
+    (source / NAMES[7]).write_bytes(b"broken")
+    harmed = prepare_folder(source, tmp_path / "data", fake_encoder())
+    assert set(whole.examples) - set(harmed.examples) == {e for e in whole.examples if e.image == NAMES[7]}
+    (source / NAMES[7]).write_bytes(content)
+    assert prepare_folder(source, tmp_path / "data", fake_encoder()).examples == whole.examples
+
+
+def test_a_dataset_grows_and_what_was_encoded_stays(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    before = prepare_folder(source, tmp_path / "data", fake_encoder())
+    cache = before.feature_cache(fake_encoder())
+    old_rows, old_features = dict(cache.rows), np.array(cache.features())
+    make_sidecars(source, [f"new{number}.png" for number in range(300)], first=50)
+    encoder = fake_encoder()
+    after = prepare_folder(source, tmp_path / "data", encoder)
+    assert encoder.seen == 300 and len(after.examples) == 320
+    cache = after.feature_cache(encoder)
+    assert cache.rows.items() >= old_rows.items()
+    assert cache.features().shape == (320, 4, 3) and np.array_equal(cache.features()[:20], old_features)
+
+
+def test_photos_taken_away_are_no_longer_part_of_it(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    prepare_folder(source, tmp_path / "data", fake_encoder())
+    (source / NAMES[0]).unlink()
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
+    assert len(dataset.examples) == 19 and dataset.info["problems"] == []
+
+
+# splits
+
+
+def split_of(dataset):
+    return {example.image: example.split for example in dataset.examples}
+
+
+def test_a_seed_gives_the_same_split_and_another_seed_another(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    first, again, other = (
+        split_of(prepare_folder(source, tmp_path / f"data{place}", fake_encoder(), seed=seed))
+        for place, seed in enumerate((5, 5, 6))
+    )
+    assert first == again != other
+    assert sorted(first.values()) == ["dev"] * 2 + ["test"] * 2 + ["train"] * 16
+
+
+@pytest.mark.parametrize(
+    ("shares", "expected"),
+    [
+        ((1.0, 0.0, 0.0), (20, 0, 0)),
+        ((2.0, 1.0, 1.0), (10, 5, 5)),
+        ((0.5, 0.5, 0.0), (10, 10, 0)),
+        ((1, 0, 1), (10, 0, 10)),
+    ],
+)
+def test_shares_are_kept_whatever_their_sum(tmp_path, make_sidecars, prepare_folder, fake_encoder, shares, expected):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    splits = list(split_of(prepare_folder(source, tmp_path / "data", fake_encoder(), split=shares)).values())
+    assert tuple(splits.count(split) for split in ("train", "dev", "test")) == expected
+
+
+def test_a_single_photo_is_one_to_train_on(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", NAMES[:1])
+    assert prepare_folder(source, tmp_path / "data", fake_encoder()).splits == ("train",)
+
+
+def test_photos_that_join_later_move_few_others_to_another_split(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", [f"{number:03}.png" for number in range(200)])
+    before = split_of(prepare_folder(source, tmp_path / "data", fake_encoder()))
+    make_sidecars(source, [f"new{number}.png" for number in range(20)])
+    after = split_of(prepare_folder(source, tmp_path / "data", fake_encoder()))
+    assert sum(before[image] != after[image] for image in before) <= 20
+
+
+def test_a_split_that_is_lacking_is_named_with_those_there_are(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", ["train/a.png", "dev/b.png"])
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
+    assert [e.image for e in dataset.split("dev")] == ["dev/b.png"]
+    with pytest.raises(DatasetError, match=r"data: no test split; it has train, dev$"):
+        dataset.split("test")
+
+
+# opening what is none
+
+
+@pytest.fixture
+def data_dir(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+    return prepare_folder(make_sidecars(tmp_path / "photos", NAMES), tmp_path / "data", fake_encoder()).folder
+
+
+def refused(folder):
+    with pytest.raises(DatasetError) as caught:
+        Dataset.open(folder)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_missing_folder_and_one_that_is_no_dataset_are_named(tmp_path):
+    assert refused(tmp_path / "gone") == f"{tmp_path / 'gone'}: no such folder"
+    assert refused(tmp_path) == f"{tmp_path}: no dataset.json in it; make one with `captioner prepare`"
+
+
+def test_a_dataset_without_captions_is_named(data_dir):
+    (data_dir / "captions.jsonl").unlink()
+    assert refused(data_dir).startswith(f"{data_dir}: no captions.jsonl in it")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", "{}", '{"format": 99}', "\0\udcff"])
+def test_a_dataset_json_that_is_none_is_one_plain_error(data_dir, content):
+    (data_dir / "dataset.json").write_text(content, errors="surrogateescape")
+    assert str(data_dir) in refused(data_dir)
+
+
+@pytest.mark.parametrize(
+    "line", ["", "{", "[]", "3", '{"image": "a.jpg"}', '{"image": "a.jpg", "split": "train", "captions": 3}']
+)
+def test_a_broken_line_of_the_captions_is_named(data_dir, line):
+    lines = (data_dir / "captions.jsonl").read_text().splitlines()
+    (data_dir / "captions.jsonl").write_text("\n".join([*lines[:3], line, *lines[3:]]) + "\n")
+    assert refused(data_dir) == f"{data_dir / 'captions.jsonl'}, line 4: not a line of a dataset"
+
+
+def test_a_lost_vocabulary_is_named(data_dir):
+    (data_dir / "vocabulary.txt").unlink()
+    with pytest.raises(ModelError, match=r"vocabulary.txt: cannot be read"):
+        _ = Dataset.open(data_dir).tokenizer

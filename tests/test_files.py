@@ -1,0 +1,132 @@
+import hashlib
+import json
+import os
+import threading
+
+import pytest
+
+from captioner.errors import CaptionerError
+from captioner.files import make_folder, sha256_of, write_json, write_text, written_whole
+
+
+def test_a_file_appears_when_the_block_ends_well(tmp_path):
+    path = tmp_path / "out.txt"
+    with written_whole(path) as temporary:
+        temporary.write_text("new")
+        assert not path.exists() and temporary.parent == tmp_path
+    assert path.read_text() == "new"
+    assert os.listdir(tmp_path) == ["out.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(error, tmp_path):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    with pytest.raises(error), written_whole(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["out.txt"]
+
+
+def test_a_block_that_fails_before_it_writes_raises_its_own_error(tmp_path):
+    with pytest.raises(ZeroDivisionError), written_whole(tmp_path / "out.txt"):
+        raise ZeroDivisionError
+
+
+def refused(path):
+    with pytest.raises(CaptionerError) as caught:
+        write_text(path, "text")
+    message = str(caught.value)
+    assert message.startswith(f"{path}: cannot be written (") and "\n" not in message
+    return message
+
+
+def test_a_missing_parent_is_one_plain_error(tmp_path):
+    assert refused(tmp_path / "no" / "out.txt").endswith("(No such file or directory)")
+
+
+def test_a_file_in_place_of_the_parent_is_one_plain_error(tmp_path):
+    (tmp_path / "file").touch()
+    assert refused(tmp_path / "file" / "out.txt").endswith("(Not a directory)")
+
+
+def test_a_folder_is_not_written_over(tmp_path):
+    (tmp_path / "folder").mkdir()
+    assert refused(tmp_path / "folder").endswith("(Is a directory)")
+    assert os.listdir(tmp_path) == ["folder"]
+
+
+def test_the_present_folder_is_not_written_over(tmp_path, monkeypatch):
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    with pytest.raises(CaptionerError, match="cannot be written"):
+        write_text(".", "text")
+    assert os.listdir(tmp_path) == ["inner"]
+
+
+def test_a_name_too_long_is_one_plain_error(tmp_path):
+    assert refused(tmp_path / ("a" * 300)).endswith("(File name too long)")
+
+
+def test_a_link_keeps_leading_where_it_leads(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("there/real.txt")
+    write_text(tmp_path / "link.txt", "new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "there" / "real.txt").read_text() == "new"
+
+
+def test_a_pipe_is_written_into_not_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    heard = []
+    reader = threading.Thread(target=lambda: heard.append(pipe.read_text()))
+    reader.start()
+    write_text(pipe, "through")
+    reader.join(10)
+    assert heard == ["through"] and pipe.is_fifo()
+
+
+def test_a_device_is_written_into_not_replaced(tmp_path):
+    (tmp_path / "null").symlink_to(os.devnull)
+    write_text(tmp_path / "null", "gone")
+    assert (tmp_path / "null").is_symlink() and (tmp_path / "null").is_char_device()
+    assert os.path.exists(os.devnull) and not os.path.isfile(os.devnull)
+
+
+def test_text_is_utf_8_with_plain_line_ends(tmp_path):
+    write_text(tmp_path / "out.txt", "개\n狗\r\n")
+    assert (tmp_path / "out.txt").read_bytes() == "개\n狗\r\n".encode()
+
+
+def test_a_file_name_that_is_no_valid_text_goes_out_as_its_bytes(tmp_path):
+    write_text(tmp_path / "out.txt", os.fsdecode(b"caf\xe9"))
+    assert (tmp_path / "out.txt").read_bytes() == b"caf\xe9"
+
+
+def test_json_is_readable_and_ends_its_last_line(tmp_path):
+    write_json(tmp_path / "out.json", {"caption": "개가 뛴다", "shares": (0.5, 1)})
+    text = (tmp_path / "out.json").read_text(encoding="utf-8")
+    assert text == '{\n  "caption": "개가 뛴다",\n  "shares": [\n    0.5,\n    1\n  ]\n}\n'
+    assert json.loads(text)["shares"] == [0.5, 1]
+
+
+def test_make_folder_makes_parents_and_minds_no_folder_that_is_there(tmp_path):
+    path = tmp_path / "a" / "b"
+    assert make_folder(path) == path and path.is_dir()
+    assert make_folder(path) == path
+
+
+def test_a_file_in_place_of_the_folder_is_one_plain_error(tmp_path):
+    (tmp_path / "file").touch()
+    for path in (tmp_path / "file", tmp_path / "file" / "sub"):
+        with pytest.raises(CaptionerError, match=f"^{path}: cannot be made "):
+            make_folder(path)
+
+
+def test_sha256_is_that_of_the_content(tmp_path):
+    content = os.urandom(300_000)
+    (tmp_path / "file").write_bytes(content)
+    assert sha256_of(tmp_path / "file") == hashlib.sha256(content).hexdigest()

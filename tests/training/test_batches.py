@@ -1,0 +1,116 @@
+"""Batches: P photos with C captions each; the shift from what was said to what comes next."""
+
+import numpy as np
+import pytest
+
+from captioner.datasets import Example
+from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID, Tokenizer
+from captioner.training.batches import TeacherForcing
+
+WORDS = "a b c d e f g h"
+TOKENIZER = Tokenizer.learn([WORDS], min_count=1)
+
+
+def ids(text):
+    return TOKENIZER.encode(text)
+
+
+def lessons(*photos, max_tokens=10, features=None, rows=None):
+    """photos: the captions of each."""
+    examples = [Example(f"{number}.jpg", tuple(captions), "train") for number, captions in enumerate(photos)]
+    if features is None:
+        features = np.arange(len(photos) * 6, dtype=np.float16).reshape(len(photos), 2, 3)
+    rows = np.arange(len(photos)) if rows is None else np.array(rows)
+    return TeacherForcing(examples, features, rows, TOKENIZER, max_tokens)
+
+
+def only_batch(lessons, batch_size=8):
+    (batch,) = lessons.epoch(batch_size, seed=0, epoch=1)
+    return batch
+
+
+def many(count):
+    """`count` photos with two captions of one to eight words."""
+    words = WORDS.split()
+    return lessons(*(["a b", " ".join(words[: 1 + number % 8])] for number in range(count)))
+
+
+def test_targets_are_tokens_one_step_later():
+    batch = only_batch(lessons(["a b c"]))
+    assert batch.tokens.tolist() == [[[START_ID, *ids("a b c")]]]
+    assert batch.targets.tolist() == [[[*ids("a b c"), END_ID]]]
+    assert batch.weights.tolist() == [[[1, 1, 1, 1]]]
+
+
+def test_short_and_missing_captions_are_padded_and_weigh_nothing():
+    batch = only_batch(lessons(["a b", "c"], ["d"]))
+    order = np.argsort(batch.features[:, 0, 0])  # the photos come in any order
+    assert batch.targets[order].tolist() == [
+        [[*ids("a b"), END_ID], [*ids("c"), END_ID, PAD_ID]],
+        [[*ids("d"), END_ID, PAD_ID], [PAD_ID, PAD_ID, PAD_ID]],
+    ]
+    assert batch.tokens[order].tolist() == [
+        [[START_ID, *ids("a b")], [START_ID, *ids("c"), PAD_ID]],
+        [[START_ID, *ids("d"), PAD_ID], [PAD_ID, PAD_ID, PAD_ID]],
+    ]
+    assert batch.weights[order].tolist() == [[[1, 1, 1], [1, 1, 0]], [[1, 1, 0], [0, 0, 0]]]
+
+
+def test_a_caption_that_is_cut_does_not_learn_to_stop_there():
+    batch = only_batch(lessons(["a b c d e"], max_tokens=3))
+    assert batch.tokens.tolist() == [[[START_ID, *ids("a b")]]]
+    assert batch.targets.tolist() == [[ids("a b c")]]
+
+
+def test_a_caption_that_just_fits_keeps_its_end():
+    assert only_batch(lessons(["a b"], max_tokens=3)).targets.tolist() == [[[*ids("a b"), END_ID]]]
+
+
+def test_words_out_of_the_vocabulary_become_unk():
+    assert only_batch(lessons(["a zebra"])).targets.tolist() == [[[*ids("a"), UNK_ID, END_ID]]]
+
+
+def test_arrays_have_the_promised_types_and_shapes():
+    batch = only_batch(many(7))
+    assert (batch.features.dtype, batch.features.shape) == (np.float16, (7, 2, 3))
+    assert (batch.tokens.dtype, batch.targets.dtype, batch.weights.dtype) == (np.int32, np.int32, np.float32)
+    assert batch.tokens.shape == batch.targets.shape == batch.weights.shape == (7, 2, 8)
+
+
+def test_every_photo_keeps_its_own_features_wherever_their_row_is():
+    features = np.array([[[30]], [[10]], [[99]], [[20]]], np.float16)
+    batches = lessons(["a"], ["b"], ["c"], features=features, rows=[1, 3, 0]).epoch(1, seed=3, epoch=1)
+    seen = {TOKENIZER.decode(batch.targets[0, 0]): float(batch.features[0, 0, 0]) for batch in batches}
+    assert seen == {"a": 10, "b": 20, "c": 30}
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 64, 300])
+@pytest.mark.parametrize("batch_size", [1, 8])
+def test_every_photo_comes_once_an_epoch_in_as_many_steps_as_announced(count, batch_size):
+    lessons = many(count)
+    batches = list(lessons.epoch(batch_size, seed=0, epoch=1))
+    assert len(batches) == lessons.num_steps(batch_size)
+    seen = [int(value) for batch in batches for value in batch.features[:, 0, 0]]
+    assert sorted(seen) == [6 * number for number in range(count)]
+    assert max(len(batch.features) for batch in batches) <= batch_size
+
+
+def photos_in_order(lessons, seed, epoch):
+    return [int(value) for batch in lessons.epoch(4, seed, epoch) for value in batch.features[:, 0, 0]]
+
+
+def test_the_order_depends_on_the_seed_and_the_epoch_alone():
+    lessons = many(40)
+    first = photos_in_order(lessons, seed=1, epoch=1)
+    second = photos_in_order(lessons, seed=1, epoch=2)
+    assert first == photos_in_order(many(40), seed=1, epoch=1)
+    assert len({tuple(order) for order in (first, second, photos_in_order(lessons, seed=2, epoch=1))}) == 3
+
+
+def test_photos_with_captions_of_like_length_share_a_step():
+    padded = [1 - batch.weights[:, 1].mean() for batch in many(256).epoch(8, seed=0, epoch=1)]
+    assert np.mean(padded) < 0.15
+
+
+def test_captions_are_counted():
+    assert lessons(["a", "b"], ["c"]).num_captions == 3
