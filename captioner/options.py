@@ -111,9 +111,7 @@ class TrainingOptions(Options):
             0 <= self.label_smoothing < 1,
             f"label-smoothing must be at least 0 and below 1, not {self.label_smoothing}",
         )
-        _require(
-            0 <= self.word_dropout < 1, f"word-dropout must be at least 0 and below 1, not {self.word_dropout}"
-        )
+        _require(0 <= self.word_dropout < 1, f"word-dropout must be at least 0 and below 1, not {self.word_dropout}")
         _require(0 <= self.ema_decay < 1, f"ema-decay must be at least 0 and below 1, not {self.ema_decay}")
         _require(self.max_tokens >= 2, f"max-tokens must be at least 2, not {self.max_tokens}")
         _require(self.warmup_steps >= 0, f"warmup-steps must be at least 0, not {self.warmup_steps}")
