@@ -54,7 +54,7 @@ def make_run(drawings_dataset, encoder_info):
             output_dir,
             encoder_info,
             encoder_spec(ENCODER).tflite_path,
-            network or NetworkOptions("gru", attention=False, units=32, embedding_dim=16),
+            network or NetworkOptions("rnn", attention=False, units=32, embedding_dim=16),
             TrainingOptions(**{"epochs": 2, "batch_size": 8} | training),
             decoding or DecodingOptions(),
         )

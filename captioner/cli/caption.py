@@ -78,6 +78,8 @@ def caption(
         raise click.UsageError("name at least one photo, folder or glob, or give --files-from")
     if null_separated and files_from is None:
         raise click.UsageError("-0 goes with --files-from")
+    if inputs.count("-") + (files_from == "-") > 1:
+        raise click.UsageError("stdin can be read once only")
     for name, value in (("--batch-size", batch_size), ("--threads", threads)):
         if value is not None and value < 1:
             raise OptionsError(f"{name} must be at least 1, not {value}")

@@ -43,12 +43,15 @@ def prepare(source, output_dir, format_name, captions, images, encoder, min_coun
 
     Example: captioner prepare path/to/flickr8k data/flickr8k
     """
+    import warnings
+
     from captioner.cli.encoders import open_encoder
     from captioner.datasets import prepare as prepare_dataset
     from captioner.datasets import read_annotations
     from captioner.inference import default_threads
     from captioner.options import PrepareOptions
 
+    warnings.filterwarnings("ignore", module="PIL")  # what matters of them is a problem of the dataset
     options = PrepareOptions(format_name, encoder, min_count, parse_shares(shares), seed)
     runner = open_encoder(encoder)
     found_format, annotations = read_annotations(source, format_name, captions, images)

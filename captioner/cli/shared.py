@@ -59,8 +59,11 @@ def parse_shares(text: str) -> tuple[float, ...]:
 
 def load_captioner(model: str, threads: int | None = None):
     """Raises: ModelError."""
+    import warnings
+
     from captioner.inference import Captioner
 
+    warnings.filterwarnings("ignore", module="PIL")  # what matters of them comes as an ImageError
     with without_native_chatter():
         return Captioner.load(model, threads)
 
@@ -99,6 +102,6 @@ def progress_bar(total: int, unit: str, title: str = "", shown: bool | None = No
 def list_failures(failures: list[str], word: str = "failed", most: int = 20) -> None:
     """Names what failed, last on stderr."""
     for failure in failures[:most]:
-        say(f"{word}: {failure}")
+        say(f"{word}: {' '.join(failure.splitlines())}")
     if len(failures) > most:
         say(f"{word}: and {len(failures) - most} more")

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from importlib.metadata import version
 
-import captioner
+from captioner import __version__
 from captioner.evaluation import caption_examples, score_examples
 from captioner.files import write_json, write_text, written_whole
 from captioner.inference import Captioner
@@ -20,6 +20,7 @@ from captioner.model_folder import (
     ModelFolder,
     seal,
 )
+from captioner.quiet import without_native_chatter
 from captioner.training.checkpoint import Progress
 from captioner.training.model_card import model_card
 from captioner.training.run import Run
@@ -41,7 +42,9 @@ def write_model(run: Run, network: CaptionNetwork, progress: Progress, say: Call
     if "dev" not in run.dataset.splits:
         return ModelFolder.open(folder)
     examples = run.dataset.split("dev")
-    captions = caption_examples(Captioner(ModelFolder.open(folder)), run.dataset, examples, run.decoding)
+    with without_native_chatter():
+        captioner = Captioner(ModelFolder.open(folder))
+    captions = caption_examples(captioner, run.dataset, examples, run.decoding)
     record["dev_scores"] = score_examples(examples, [caption.text for caption in captions])
     record["dev_scores"]["beam_size"] = run.decoding.beam_size
     _write_record(run, record)
@@ -61,7 +64,7 @@ def _write_record(run: Run, record: dict) -> None:
 
 def _record(run: Run, network: CaptionNetwork, progress: Progress) -> dict:
     return {
-        "captioner": captioner.__version__,
+        "captioner": __version__,
         "dataset": {
             "source_format": run.dataset.info["source_format"],
             "counts": run.dataset.info["counts"],

@@ -114,3 +114,34 @@ def test_photos_with_captions_of_like_length_share_a_step():
 
 def test_captions_are_counted():
     assert lessons(["a", "b"], ["c"]).num_captions == 3
+
+
+def dropped(share, epoch=1):
+    """The batches of an epoch with word dropout, and those of the same epoch without."""
+    lessons = many(200)
+    return [list(lessons.epoch(8, 0, epoch, word_dropout=dropout)) for dropout in (share, 0.0)]
+
+
+def test_word_dropout_changes_what_is_heard_and_never_what_is_to_be_said():
+    for heard, whole in zip(*dropped(0.3), strict=True):
+        np.testing.assert_array_equal(heard.targets, whole.targets)
+        np.testing.assert_array_equal(heard.weights, whole.weights)
+        np.testing.assert_array_equal(heard.features, whole.features)
+        is_changed = heard.tokens != whole.tokens
+        assert (heard.tokens[is_changed] == UNK_ID).all()
+        assert (whole.tokens[is_changed] > UNK_ID).all()  # neither <start> nor padding is ever dropped
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_word_dropout_drops_its_share_of_the_words(share):
+    heard, whole = (np.concatenate([b.tokens.ravel() for b in batches]) for batches in dropped(share))
+    assert np.mean(heard[whole > UNK_ID] == UNK_ID) == pytest.approx(share, abs=0.06)
+
+
+def test_word_dropout_is_the_same_whenever_the_epoch_is_repeated():
+    for first, second in zip(dropped(0.3)[0], dropped(0.3)[0], strict=True):
+        np.testing.assert_array_equal(first.tokens, second.tokens)
+    assert any(
+        (a.tokens.shape != b.tokens.shape) or (a.tokens != b.tokens).any()
+        for a, b in zip(dropped(0.3)[0], dropped(0.3, epoch=2)[0], strict=True)
+    )
