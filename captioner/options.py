@@ -7,6 +7,7 @@ from typing import get_origin
 
 from captioner.errors import OptionsError
 
+PRECISIONS = ("auto", "bfloat16", "float32")
 DECODERS = ("rnn", "lstm", "gru")
 SPLITS = ("train", "dev", "test")
 
@@ -99,6 +100,7 @@ class TrainingOptions(Options):
     ema_decay: float = 0.997  # of the averaged weights, which are the ones that are kept
     word_dropout: float = 0.1  # share of the words fed in that are replaced by <unk>
     max_tokens: int = 24  # a training caption is cut after so many tokens, the end included
+    precision: str = "auto"  # of the products: bfloat16 where the processor has it, else float32
     patience: int = 5  # epochs without a better dev CIDEr before training stops
     seed: int = 0
 
@@ -111,9 +113,8 @@ class TrainingOptions(Options):
             0 <= self.label_smoothing < 1,
             f"label-smoothing must be at least 0 and below 1, not {self.label_smoothing}",
         )
-        _require(
-            0 <= self.word_dropout < 1, f"word-dropout must be at least 0 and below 1, not {self.word_dropout}"
-        )
+        _require(self.precision in PRECISIONS, f"unknown precision {self.precision!r}; choose {', '.join(PRECISIONS)}")
+        _require(0 <= self.word_dropout < 1, f"word-dropout must be at least 0 and below 1, not {self.word_dropout}")
         _require(0 <= self.ema_decay < 1, f"ema-decay must be at least 0 and below 1, not {self.ema_decay}")
         _require(self.max_tokens >= 2, f"max-tokens must be at least 2, not {self.max_tokens}")
         _require(self.warmup_steps >= 0, f"warmup-steps must be at least 0, not {self.warmup_steps}")

@@ -85,8 +85,9 @@ def _train(data_dir, output_dir, network, training, decoding, resume):
     return train(run, resume, Listener(say, _show_progress))
 
 
-def _show_progress(batches, total, title):
+def _show_progress(batches, done, total, title):
     bar = progress_bar(total, "steps", title)
+    bar.update(done)
 
     def shown():
         with bar:
@@ -94,7 +95,10 @@ def _show_progress(batches, total, title):
                 yield batch
                 bar.update()
 
-    return shown(), lambda loss: bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+    def show(loss, tokens_per_second):
+        bar.set_postfix({"loss": f"{loss:.3f}", "tokens/s": f"{tokens_per_second:,.0f}"}, refresh=False)
+
+    return shown(), show
 
 
 def _sample_options():

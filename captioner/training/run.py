@@ -14,13 +14,13 @@ from captioner.options import DecodingOptions, NetworkOptions, TrainingOptions
 class Listener:
     """Told how a run goes.
 
-    say: takes a line; progress: `(batches, total, title)` -> the same batches, and a function that takes each loss.
+    say: takes a line. progress: `(batches, done, total, title)` -> the same batches, and a function that takes the
+    mean loss of the last steps and the tokens a second after each.
     """
 
     say: Callable[[str], None] = lambda line: None
-    progress: Callable[[Iterable, int, str], tuple[Iterable, Callable[[float], None]]] = lambda batches, total, title: (
-        batches,
-        lambda loss: None,
+    progress: Callable[[Iterable, int, int, str], tuple[Iterable, Callable[[float, float], None]]] = (
+        lambda batches, done, total, title: (batches, lambda loss, tokens_per_second: None)
     )
 
 
