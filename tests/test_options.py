@@ -100,6 +100,7 @@ REFUSED = [
     (TrainingOptions, {"learning_rate": math.nan}, "learning-rate must be above 0"),
     (TrainingOptions, {"label_smoothing": 1.0}, "label-smoothing must be"),
     (TrainingOptions, {"ema_decay": 1.0}, "ema-decay must be"),
+    (TrainingOptions, {"word_dropout": 1.0}, "word-dropout must be"),
     (TrainingOptions, {"max_tokens": 1}, "max-tokens must be at least 2, not 1"),
     (TrainingOptions, {"warmup_steps": -1}, "warmup-steps must be at least 0, not -1"),
     (TrainingOptions, {"clip_norm": 0.0}, "clip-norm must be above 0, not 0.0"),

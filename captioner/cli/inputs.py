@@ -48,13 +48,13 @@ def find_photos(
             yield Photo("-", sys.stdin.buffer.read())
             continue
         path = Path(name)
-        if os.path.isdir(path):  # these, unlike their likes in pathlib, answer no to a name that is too long
+        if os.path.isdir(name):  # unlike in pathlib, an empty name is no folder, and one too long no error
             for found in find_images(path, recursive, include, exclude):
                 if isinstance(found, ImageError):
                     yield MissingInput(str(found))
                 else:
                     yield Photo(found.relative_to(path).as_posix(), found)
-        elif os.path.exists(path):
+        elif os.path.exists(name):
             yield Photo(name, path)
         elif matches := [match for match in sorted(glob.glob(name, recursive=True)) if os.path.isfile(match)]:
             yield from (Photo(match, Path(match)) for match in matches)

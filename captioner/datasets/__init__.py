@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner.datasets import flickr8k, sidecar
-from captioner.datasets.examples import Annotations, Example, Problem
+from captioner.datasets.examples import Annotations, Example, Problem, first_of
 from captioner.datasets.prepared import Dataset, prepare
 from captioner.errors import DatasetError, OptionsError
 
@@ -39,6 +39,10 @@ def read_annotations(
         raise OptionsError(f"unknown format {format_name!r}; choose auto, {', '.join(FORMATS)}")
     if not os.path.isdir(source):
         raise DatasetError(f"{source}: {'not a folder' if os.path.exists(source) else 'no such folder'}")
+    try:
+        os.scandir(source).close()
+    except OSError as error:
+        raise DatasetError(f"{source}: {error.strerror or error}") from error
     for path, option in ((captions_path, "--captions"), (images_dir, "--images")):
         if path is not None and not os.path.exists(path):
             raise DatasetError(f"{path}: no such {'file' if option == '--captions' else 'folder'} ({option})")
@@ -48,6 +52,5 @@ def read_annotations(
             raise DatasetError(f"{source}: no dataset of a known format in it; known are {', '.join(FORMATS)}")
     annotations = FORMATS[format_name].read(source, captions_path, images_dir)
     if not annotations.examples:
-        first = f"; first of {len(annotations.problems)}: {annotations.problems[0]}" if annotations.problems else ""
-        raise DatasetError(f"{source}: no photo with a caption was found{first}")
+        raise DatasetError(f"{source}: no photo with a caption was found{first_of(annotations.problems)}")
     return format_name, annotations

@@ -58,6 +58,11 @@ def read_lines(path: Path, problems: list[Problem]):
             yield number, text
 
 
+def first_of(problems: list[Problem]) -> str:
+    """What an error adds to say why nothing is left."""
+    return f"; first of {len(problems)}: {problems[0]}" if problems else ""
+
+
 def clean_caption(text: str) -> str:
     return " ".join(text.split())
 

@@ -1,5 +1,6 @@
 """Flickr8k's official layout: a token file, lists of the splits, a folder of photos (Hodosh et al. 2013)."""
 
+import os
 from pathlib import Path
 
 from captioner.datasets.examples import (
@@ -87,7 +88,7 @@ def _named_photos(source: Path, captions: dict, problems: list[Problem]):
 def _find(source: Path, name: str) -> Path | None:
     """The entry of that name in the source or one folder below, as the archives unpack."""
     for candidate in (source / name, *sorted(source.glob(f"*/{name}"))):
-        if candidate.exists():
+        if os.path.exists(candidate):  # which, unlike in pathlib, is no where there is no permission to look
             return candidate
     return None
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from captioner.datasets.examples import Annotations, Example, Problem
+from captioner.datasets.examples import Annotations, Example, Problem, first_of
 from captioner.datasets.features import FeatureCache, photo_stamp
 from captioner.errors import DatasetError, ImageError, OptionsError
 from captioner.files import make_folder, write_json, write_text
@@ -114,14 +114,16 @@ def prepare(
     if os.path.realpath(source) == os.path.realpath(output_dir):
         raise OptionsError(f"{output_dir}: is the source; name another folder for what is prepared from it")
     examples = _with_splits(annotations.examples, options)
-    _learn_vocabulary(examples, source, options)  # refuses what cannot be learned from before photos are encoded
+    _learn_vocabulary(
+        examples, source, options, annotations.problems
+    )  # refuses what cannot be learned from before photos are encoded
     make_folder(output_dir)
     cache = FeatureCache(output_dir / "features", encoder.key, encoder.num_regions, encoder.depth)
     unusable = _encode_photos(annotations, cache, options, encoder, threads, report)
     problems = annotations.problems + unusable
     lost = {problem.where for problem in unusable}
     examples = [example for example in examples if example.image not in lost]
-    tokenizer = _learn_vocabulary(examples, source, options)
+    tokenizer = _learn_vocabulary(examples, source, options, problems)
     tokenizer.save(output_dir / "vocabulary.txt")
     lines = ({"image": e.image, "split": e.split, "captions": list(e.captions)} for e in examples)
     text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
@@ -168,11 +170,15 @@ def _encode_photos(annotations, cache, options, encoder, threads, report) -> lis
     return problems
 
 
-def _learn_vocabulary(examples: list[Example], source: Path, options: PrepareOptions) -> Tokenizer:
+def _learn_vocabulary(
+    examples: list[Example], source: Path, options: PrepareOptions, problems: list[Problem]
+) -> Tokenizer:
     """Raises: DatasetError when the train captions give none."""
     captions = [caption for example in examples if example.split == "train" for caption in example.captions]
     if not captions:
-        raise DatasetError(f"{source}: no photo of a train split can be used, so there is nothing to learn from")
+        raise DatasetError(
+            f"{source}: no photo of a train split can be used, so there is nothing to learn from{first_of(problems)}"
+        )
     tokenizer = Tokenizer.learn(captions, options.min_count)
     if len(tokenizer) == len(SPECIAL_TOKENS):
         raise DatasetError(

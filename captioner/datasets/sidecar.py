@@ -40,7 +40,7 @@ def read(source: Path, captions_path: Path | None = None, images_dir: Path | Non
         lines = [
             clean_caption(line)
             for path in sidecars
-            if path.is_file()
+            if os.path.isfile(path)
             for _, line in read_lines(path, annotations.problems)
         ]
         split = SPLIT_FOLDERS.get(name.split("/")[0], "train") if has_splits else None

@@ -3,7 +3,7 @@
 import os
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # the training step and the export speak to TensorFlow
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from captioner.model.export import export_decoder, load_decoder_weights, save_decoder_weights
 from captioner.model.network import CaptionNetwork, build_network

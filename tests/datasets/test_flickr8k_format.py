@@ -1,4 +1,7 @@
 import codecs
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -234,6 +237,28 @@ def test_a_missing_source_an_empty_one_and_a_file_are_named(tmp_path):
         read_annotations(tmp_path / "file")
     with pytest.raises(DatasetError, match="no such folder"):
         read_annotations(tmp_path / ("a" * 5000))
+
+
+@pytest.fixture
+def locked_dir():
+    """A folder that may not be read, for a test that is root no longer."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        locked = Path(folder) / "locked"
+        locked.mkdir(0)
+        was_root = os.geteuid() == 0
+        if was_root:
+            os.seteuid(65534)
+        yield locked
+        if was_root:
+            os.seteuid(0)
+        locked.chmod(0o700)
+
+
+def test_a_folder_that_may_not_be_read_is_one_plain_error(locked_dir):
+    with pytest.raises(DatasetError, match=f"^{locked_dir}: Permission denied$"):
+        read_annotations(locked_dir)
+    assert not flickr8k.detect(locked_dir.parent) and not flickr8k.detect(locked_dir)
 
 
 def test_an_unknown_format_is_refused_with_those_known(tmp_path):

@@ -36,14 +36,16 @@ def test_the_loss_is_the_smoothed_cross_entropy_a_position_that_counts(batch, sm
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_knowing_nothing_costs_the_logarithm_of_the_vocabulary(smoothing):
-    loss = caption_loss(np.zeros((2, 3, VOCABULARY_SIZE)), np.ones((2, 3), np.int32), np.ones((2, 3)), smoothing)
+    loss = caption_loss(
+        np.zeros((2, 3, VOCABULARY_SIZE)), np.ones((2, 3), np.int32), np.ones((2, 3), np.float32), smoothing
+    )
     assert float(loss) == pytest.approx(np.log(VOCABULARY_SIZE))
 
 
 def test_being_certain_and_right_costs_nothing_without_smoothing_and_something_with_it():
     logits = np.full((1, 1, VOCABULARY_SIZE), -100.0, np.float32)
     logits[..., 2] = 100
-    targets, weights = np.full((1, 1), 2), np.ones((1, 1))
+    targets, weights = np.full((1, 1), 2), np.ones((1, 1), np.float32)
     assert float(caption_loss(logits, targets, weights, 0.0)) == pytest.approx(0, abs=1e-5)
     assert float(caption_loss(logits, targets, weights, 0.1)) == pytest.approx(0.1 * 6 / 7 * 200, rel=1e-5)
 

@@ -1,0 +1,308 @@
+"""`captioner prepare`: exit codes, what goes to stdout, what goes to stderr."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from captioner.cli import main
+from captioner.datasets import Dataset
+
+SPLITS = {"train": ["a.jpg", "b.jpg"], "dev": ["c.jpg"]}
+
+
+class FakeEncoder:
+    """The mean colour of the photo; breaks off like Ctrl-C after `fail_after` photos."""
+
+    key, image_size, num_regions, depth = "fake-0123", 8, 1, 3
+
+    def __init__(self):
+        self.seen, self.fail_after = 0, None
+
+    def __call__(self, images):
+        if self.fail_after is not None and self.seen >= self.fail_after:
+            raise KeyboardInterrupt
+        self.seen += len(images)
+        return images.mean((1, 2))[:, None] / 255
+
+
+@pytest.fixture
+def encoder(monkeypatch):
+    made = FakeEncoder()
+    monkeypatch.setattr("captioner.cli.encoders.open_encoder", lambda name: made)
+    return made
+
+
+@pytest.fixture
+def run(encoder, tmp_path):
+    """`captioner prepare` into tmp_path/data; any traceback fails the test."""
+
+    def invoke(source, *arguments):
+        result = CliRunner().invoke(main, ["prepare", str(source), str(tmp_path / "data"), *arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+        assert "Traceback" not in result.output
+        return result
+
+    return invoke
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Five photos with sidecars in split folders."""
+    for number, name in enumerate(("train/a", "train/b", "train/c", "val/d", "test/e")):
+        path = tmp_path / "photos" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9), (50 * number, 0, 0)).save(path)
+        path.with_suffix(".txt").write_text("a dog runs\nthe dog\n")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def flickr8k(tmp_path):
+    """Three photos in the official layout, without a test split."""
+    folder = tmp_path / "flickr8k"
+    (folder / "Flicker8k_Dataset").mkdir(parents=True)
+    for split, names in SPLITS.items():
+        (folder / f"Flickr_8k.{split}Images.txt").write_text("\n".join(names) + "\n")
+        for name in names:
+            Image.new("RGB", (9, 9)).save(folder / "Flicker8k_Dataset" / name)
+    tokens = [f"{name}#{i}\ta dog runs ." for names in SPLITS.values() for name in names for i in range(5)]
+    (folder / "Flickr8k.token.txt").write_text("\n".join(tokens) + "\n")
+    return folder
+
+
+def assert_one_plain_error(result, exit_code, message):
+    assert result.exit_code == exit_code
+    assert result.stdout == ""
+    assert result.stderr.splitlines()[-1].startswith("Error: ")
+    assert message in result.stderr.splitlines()[-1]
+
+
+# what works
+
+
+def test_a_whole_dataset_is_counted_on_stdout_and_nothing_failed(run, photos, tmp_path):
+    result = run(photos, "--min-count", "1")
+    assert result.exit_code == 0
+    assert result.stdout == (
+        "train: 3 photos, 6 captions\ndev: 1 photos, 2 captions\ntest: 1 photos, 2 captions\nvocabulary: 8 tokens\n"
+    )
+    assert result.stderr == f"{photos}: format sidecar, 5 photos with captions\n"
+    assert Dataset.open(tmp_path / "data").splits == ("train", "dev", "test")
+
+
+def test_flickr8k_is_recognised_and_a_lacking_split_is_no_failure(run, flickr8k, tmp_path):
+    result = run(flickr8k)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[:2] == ["train: 2 photos, 10 captions", "dev: 1 photos, 5 captions"]
+    assert json.loads((tmp_path / "data" / "dataset.json").read_text())["source_format"] == "flickr8k"
+
+
+def test_options_reach_the_dataset(run, photos, tmp_path):
+    for path in [*photos.rglob("*.*")]:
+        path.rename(photos / path.name)
+    result = run(photos, "--min-count", "2", "--split", "3,1,1", "--seed", "7", "--format", "sidecar")
+    assert result.exit_code == 0
+    options = json.loads((tmp_path / "data" / "dataset.json").read_text())["options"]
+    expected = {"min_count": 2, "split": [3.0, 1.0, 1.0], "seed": 7, "encoder": "efficientnet-lite2"}
+    assert options.items() >= expected.items()
+    assert result.stdout.startswith("train: 3 photos, 6 captions\ndev: 1 photos")
+
+
+def test_captions_and_photos_may_lie_elsewhere(run, flickr8k, tmp_path):
+    (flickr8k / "Flicker8k_Dataset").rename(tmp_path / "elsewhere")
+    other = tmp_path / "korean.txt"
+    other.write_text("a.jpg#0\t개가 뛴다\nb.jpg#0\t개가 잔다\nc.jpg#0\t개\n", encoding="utf-8")
+    result = run(flickr8k, "--captions", str(other), "--images", str(tmp_path / "elsewhere"), "--min-count", "2")
+    assert result.exit_code == 0
+    assert Dataset.open(tmp_path / "data").tokenizer.tokens[4:] == ("개가",)
+
+
+def test_a_second_run_encodes_nothing_and_says_the_same(run, photos, encoder):
+    first = run(photos, "--min-count", "1")
+    second = run(photos, "--min-count", "1")
+    assert encoder.seen == 5
+    assert (second.exit_code, second.stdout) == (0, first.stdout)
+
+
+def test_the_photos_stay_as_they_are(run, photos):
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in photos.rglob("*.*")}
+    run(photos, "--min-count", "1")
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in photos.rglob("*.*")} == before
+
+
+def test_the_shipped_encoder_prepares_a_dataset_from_a_shell(photos, tmp_path):
+    command = [sys.executable, "-m", "captioner", "prepare", str(photos), str(tmp_path / "data"), "--min-count", "1"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, f"{photos}: format sidecar, 5 photos with captions\n")
+    (path,) = (tmp_path / "data" / "features").glob("efficientnet-lite2-*.npy")
+    features = np.load(path, mmap_mode="r")
+    assert features.shape == (5, 81, 1280) and features.dtype == np.float16
+    assert (np.abs(features).max((1, 2)) > 0).all()
+
+
+# what is lost
+
+
+def test_corrupt_photos_give_exit_code_1_and_are_named_last_while_the_rest_is_done(run, photos, tmp_path):
+    (photos / "train" / "a.png").write_text("a letter")
+    (photos / "val" / "d.png").write_bytes((photos / "val" / "d.png").read_bytes()[:-30])
+    (photos / "test" / "e.txt").unlink()
+    result = run(photos, "--min-count", "1")
+    assert result.exit_code == 1
+    assert result.stdout.startswith("train: 2 photos, 4 captions\nvocabulary:")
+    assert len(Dataset.open(tmp_path / "data").examples) == 2
+    *earlier, count, first, second = result.stderr.splitlines()
+    assert earlier[1:] == ["left out: 1 no caption", "left out: no caption: test/e.png"]
+    assert count == "failed: 2 corrupt photo"
+    assert first == "failed: corrupt photo: train/a.png (not an image of a known format)"
+    assert second.startswith("failed: corrupt photo: val/d.png (broken or cut short (")
+
+
+def test_captionless_photos_are_named_and_no_failure(run, photos):
+    (photos / "train" / "a.txt").unlink()
+    result = run(photos, "--min-count", "1")
+    assert result.exit_code == 0
+    assert result.stderr.splitlines()[1:] == ["left out: 1 no caption", "left out: no caption: train/a.png"]
+
+
+def test_a_split_naming_an_absent_photo_gives_exit_code_1(run, flickr8k):
+    (flickr8k / "Flicker8k_Dataset" / "b.jpg").unlink()
+    result = run(flickr8k)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("train: 1 photos, 5 captions\ndev: 1 photos, 5 captions\n")
+    assert result.stderr.splitlines()[-1] == "failed: missing photo: b.jpg (train split)"
+
+
+def test_a_broken_line_is_named_with_its_file_and_number_and_gives_exit_code_1(run, flickr8k, tmp_path):
+    path = flickr8k / "Flickr8k.token.txt"
+    lines = path.read_text().splitlines()
+    lines[6] = "b.jpg#1 no tab here"
+    path.write_text("\n".join(lines))
+    result = run(flickr8k)
+    assert result.exit_code == 1
+    assert result.stdout.startswith("train: 2 photos, 9 captions\n")
+    expected = f"failed: broken line: {path}, line 7 (expected name.jpg#0, a tab, then the caption)"
+    assert result.stderr.splitlines()[-1] == expected
+
+
+def test_of_very_many_failures_the_first_are_named_and_the_rest_counted(run, photos, tmp_path):
+    for number in range(30):
+        (photos / "train" / f"broken{number:02}.png").write_bytes(b"")
+        (photos / "train" / f"broken{number:02}.txt").write_text("x")
+    result = run(photos, "--min-count", "1")
+    assert result.exit_code == 1
+    assert "failed: 30 corrupt photo" in result.stderr
+    assert result.stderr.splitlines()[-1] == "failed: and 10 more"
+    assert len(Dataset.open(tmp_path / "data").info["problems"]) == 30
+
+
+# what cannot be done
+
+
+def test_a_missing_source_is_one_line_and_exit_code_1(run, tmp_path):
+    assert_one_plain_error(run(tmp_path / "gone"), 1, f"{tmp_path / 'gone'}: no such folder")
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_empty_source_is_one_line_and_exit_code_1(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert_one_plain_error(
+        run(tmp_path / "empty"), 1, "no dataset of a known format in it; known are flickr8k, sidecar"
+    )
+
+
+def test_a_file_as_source_is_one_line_and_exit_code_1(run, tmp_path):
+    (tmp_path / "file").touch()
+    assert_one_plain_error(run(tmp_path / "file"), 1, "not a folder")
+
+
+def test_missing_captions_or_photos_are_one_line_and_exit_code_1(run, flickr8k, tmp_path):
+    assert_one_plain_error(run(flickr8k, "--captions", "gone.txt"), 1, "gone.txt: no such file (--captions)")
+    assert_one_plain_error(run(flickr8k, "--images", "gone"), 1, "gone: no such folder (--images)")
+
+
+def test_too_high_a_min_count_is_one_line_and_exit_code_1(run, photos, encoder):
+    assert_one_plain_error(run(photos, "--min-count", "99"), 1, "no word is seen 99 times in 6 train captions")
+    assert encoder.seen == 0
+
+
+def test_no_train_photo_is_one_line_and_exit_code_1(run, photos):
+    for path in (photos / "train").iterdir():
+        path.unlink()
+    assert_one_plain_error(run(photos), 1, "no photo of a train split can be used")
+
+
+@pytest.mark.parametrize("place", ["data", "data/features"])
+def test_a_file_where_a_folder_must_be_is_one_line_and_exit_code_1(run, photos, tmp_path, place):
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).touch()
+    assert_one_plain_error(run(photos, "--min-count", "1"), 1, f"{tmp_path / place}: cannot be made (File exists)")
+
+
+@pytest.mark.parametrize("name", ["dataset.json", "captions.jsonl", "vocabulary.txt"])
+def test_a_folder_where_a_file_must_be_is_one_line_and_exit_code_1(run, photos, tmp_path, name):
+    (tmp_path / "data" / name).mkdir(parents=True)
+    assert_one_plain_error(run(photos, "--min-count", "1"), 1, f"{tmp_path / 'data' / name}: cannot be written")
+
+
+# wrong options
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--min-count", "0"], "min-count must be at least 1, not 0"),
+        (["--min-count", "few"], "few"),
+        (["--split", "0.8,0.2"], "split must be three shares"),
+        (["--split", "most"], "split must be three shares such as 0.8,0.1,0.1, not 'most'"),
+        (["--split", "0,0.5,0.5"], "split must leave photos to train on"),
+        (["--split", "nan,1,1"], "split must be three shares"),
+        (["--split", "inf,1,1"], "split must be three shares"),
+        (["--split", "1,-1,1"], "split must be three shares"),
+        (["--format", "xml"], "xml"),
+        (["--captions", __file__], "--captions does not go with the format sidecar"),
+        (["--no-such-option"], "--no-such-option"),
+    ],
+)
+def test_wrong_options_give_exit_code_2_before_anything_is_made(run, photos, tmp_path, arguments, message):
+    assert_one_plain_error(run(photos, *arguments), 2, message)
+    assert not (tmp_path / "data").exists()
+
+
+def test_an_unknown_encoder_gives_exit_code_2(photos, tmp_path):
+    command = ["prepare", str(photos), str(tmp_path / "data"), "--encoder", "resnet"]
+    assert_one_plain_error(CliRunner().invoke(main, command), 2, "unknown encoder 'resnet'; choose efficientnet-lite2")
+
+
+def test_the_source_as_output_gives_exit_code_2(encoder, photos):
+    result = CliRunner().invoke(main, ["prepare", str(photos), str(photos)])
+    assert_one_plain_error(result, 2, "is the source; name another folder")
+
+
+@pytest.mark.parametrize("arguments", [[], ["one"], ["one", "two", "three"]])
+def test_too_few_or_too_many_folders_give_exit_code_2(arguments):
+    assert CliRunner().invoke(main, ["prepare", *arguments]).exit_code == 2
+
+
+# interrupted
+
+
+def test_an_interrupted_run_gives_exit_code_130_and_goes_on_where_it_stopped(run, photos, encoder, tmp_path):
+    for number in range(20):
+        Image.new("RGB", (9, 9), (number, 9, 9)).save(photos / "train" / f"more{number}.png")
+        (photos / "train" / f"more{number}.txt").write_text("a dog")
+    encoder.fail_after = 10
+    interrupted = run(photos, "--min-count", "1")
+    assert interrupted.exit_code == 130
+    assert interrupted.stdout.strip() == "" and interrupted.stderr.splitlines()[-1] == "interrupted"
+    num_done, encoder.seen, encoder.fail_after = encoder.seen, 0, None
+    assert 10 <= num_done < 25
+    assert run(photos, "--min-count", "1").exit_code == 0
+    assert encoder.seen == 25 - num_done
+    assert not [name for name in os.listdir(tmp_path / "data") if name.startswith(".")]

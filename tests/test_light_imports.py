@@ -1,0 +1,98 @@
+"""What a command need not know it does not load: each asked in a fresh interpreter."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("tensorflow", "keras", "h5py", "matplotlib")
+ARRAYS = ("numpy", "PIL", "ai_edge_litert", "nltk")
+
+CODE = """
+import sys
+watched = sys.argv.pop(1).split(",")
+from captioner.cli import main
+code = 0
+try:
+    main()
+except SystemExit as end:
+    code = end.code
+loaded = sorted(set(watched) & set(sys.modules))
+print("loaded:" + ",".join(loaded), file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def run(*arguments, watched):
+    """`(stdout, watched packages that were loaded)` of a command that ends well."""
+    command = [sys.executable, "-c", CODE, ",".join(watched), *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    loaded = done.stderr.rpartition("loaded:")[2].strip()
+    return done.stdout, loaded
+
+
+def test_the_watch_itself_sees_what_is_loaded():
+    assert run("--version", watched=("click",))[1] == "click"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["caption", "--help"],
+        ["prepare", "--help"],
+        ["train", "--help"],
+        ["evaluate", "--help"],
+        ["models", "--help"],
+    ],
+    ids=" ".join,
+)
+def test_help_loads_no_arrays(arguments):
+    out, loaded = run(*arguments, watched=HEAVY + ARRAYS)
+    assert out
+    assert loaded == ""
+
+
+def test_importing_the_package_loads_no_arrays():
+    code = f"import sys, captioner; print(sorted(set({HEAVY + ARRAYS!r}) & set(sys.modules)), captioner.__version__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("[] 0.")
+
+
+def test_caption_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset):
+    photo = drawings_dataset.photo_path(drawings_dataset.split("test")[0])
+    out, loaded = run("caption", photo, "--model", tiny_model_dir, watched=HEAVY)
+    assert out.strip()
+    assert loaded == ""
+
+
+def test_caption_of_a_folder_as_json_lines_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset):
+    folder = drawings_dataset.photo_path(drawings_dataset.split("test")[0]).parent
+    out, loaded = run("caption", folder, "-f", "jsonl", "--model", tiny_model_dir, watched=HEAVY)
+    assert len(out.splitlines()) == 6
+    assert loaded == ""
+
+
+def test_evaluate_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset):
+    out, loaded = run("evaluate", drawings_dataset.folder, "--model", tiny_model_dir, watched=HEAVY)
+    assert '"bleu_4"' in out
+    assert loaded == ""
+
+
+def test_evaluate_from_the_photos_themselves_loads_neither_tensorflow_nor_keras(
+    tiny_model_dir, drawings_dataset, tmp_path
+):
+    for name in ("dataset.json", "captions.jsonl", "vocabulary.txt"):  # all but the features
+        (tmp_path / name).write_bytes((drawings_dataset.folder / name).read_bytes())
+    out, loaded = run("evaluate", tmp_path, "--split", "dev", "--model", tiny_model_dir, watched=HEAVY)
+    assert '"num_photos": 6' in out
+    assert loaded == ""
+
+
+def test_prepare_loads_neither_tensorflow_nor_keras(drawings_dataset, tmp_path):
+    photos = drawings_dataset.photo_path(drawings_dataset.split("test")[0]).parent
+    out, loaded = run("prepare", photos, tmp_path / "data", "--min-count", "1", watched=HEAVY)
+    assert "vocabulary:" in out
+    assert loaded == ""

@@ -1,0 +1,409 @@
+"""A run: what it leaves behind, how it goes on after any end, and what it refuses."""
+
+import csv
+import dataclasses
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from captioner.errors import CaptionerError, ModelError, OptionsError
+from captioner.inference import Captioner
+from captioner.model_folder import CONFIG, DECODER_WEIGHTS, FILES, MODEL_CARD, TRAINING_RECORD, ModelFolder
+from captioner.options import NetworkOptions
+from captioner.training import Listener, finish, loop, train
+from captioner.training.checkpoint import Progress
+from captioner.training.loop import CHECKPOINT, CURVES, LOG
+
+EPOCHS = 4
+LEARNING = {"epochs": EPOCHS, "batch_size": 4, "learning_rate": 2e-2, "label_smoothing": 0.0, "ema_decay": 0.5}
+NUM_STEPS = 6  # of 4 drawings each
+
+
+@pytest.fixture(scope="module")
+def run_in(make_run):
+    """A function `folder -> Run`, the same run in any folder; more options as for `make_run`."""
+    return lambda folder, **changes: make_run(folder, **(LEARNING | changes))
+
+
+class Lines(list):
+    """A listener's lines, and an interruption after the one that begins as told."""
+
+    def __init__(self, interrupt_after=None):
+        super().__init__()
+        self.interrupt_after = interrupt_after
+
+    def say(self, line):
+        self.append(line)
+        if self.interrupt_after is not None and line.startswith(self.interrupt_after):
+            raise KeyboardInterrupt
+
+    @property
+    def listener(self):
+        return Listener(say=self.say)
+
+
+@pytest.fixture(scope="module")
+def unbroken(run_in, tmp_path_factory):
+    """The folder of the run that nothing interrupts, and the lines it said."""
+    lines = Lines()
+    folder = train(run_in(tmp_path_factory.mktemp("unbroken") / "run"), True, lines.listener)
+    return folder.path, lines
+
+
+@pytest.fixture(scope="module")
+def broken_off(run_in, tmp_path_factory):
+    """The folder of the same run, interrupted after its second epoch; nobody may change it."""
+    run = run_in(tmp_path_factory.mktemp("broken-off") / "run")
+    with pytest.raises(KeyboardInterrupt):
+        train(run, True, Lines("epoch 2/").listener)
+    return run.output_dir
+
+
+@pytest.fixture
+def unfinished(broken_off, tmp_path):
+    """A copy of the interrupted run to go on with."""
+    return Path(shutil.copytree(broken_off, tmp_path / "run"))
+
+
+def weights_of(folder):
+    found = {}
+    with h5py.File(folder / DECODER_WEIGHTS) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+    return found
+
+
+def record_of(folder):
+    return json.loads((folder / TRAINING_RECORD).read_text())
+
+
+def assert_same_end(folder, expected):
+    found, expected_weights = weights_of(folder), weights_of(expected)
+    assert found.keys() == expected_weights.keys()
+    for name, array in expected_weights.items():
+        np.testing.assert_allclose(found[name], array, atol=2e-3, err_msg=name)
+    for ours, theirs in zip(record_of(folder)["epochs"], record_of(expected)["epochs"], strict=True):
+        assert ours["epoch"] == theirs["epoch"]
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-4)
+    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in expected.iterdir())
+
+
+def refusal(kind, *arguments):
+    """The one line with which `train` refuses."""
+    with pytest.raises(kind) as caught:
+        train(*arguments)
+    assert type(caught.value) is kind
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_loss_falls(unbroken):
+    losses = [row["loss"] for row in record_of(unbroken[0])["epochs"]]
+    assert len(losses) == EPOCHS
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] < 0.85 * losses[0]
+
+
+def test_a_finished_run_is_a_model_with_its_log_and_curves_and_nothing_else(unbroken):
+    folder, _ = unbroken
+    assert {path.name for path in folder.iterdir()} == {CONFIG, *FILES, LOG, CURVES}
+    assert (folder / CURVES).read_bytes().startswith(b"\x89PNG")
+    assert ModelFolder.open(folder).name == "run"
+
+
+def test_the_log_has_a_row_an_epoch(unbroken):
+    with (unbroken[0] / LOG).open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+    for row, recorded in zip(rows, record_of(unbroken[0])["epochs"], strict=True):
+        assert {name: float(value) for name, value in row.items()} == recorded
+    assert {"loss", "learning_rate", "bleu_4", "cider", "seconds"} <= rows[0].keys()
+
+
+def test_the_listener_hears_of_every_epoch(unbroken):
+    assert [line.split()[1] for line in unbroken[1] if line.startswith("epoch")] == ["1/4", "2/4", "3/4", "4/4"]
+    assert unbroken[1][-1].startswith("dev, beam 5: BLEU-4 ")
+
+
+def test_the_record_says_what_it_takes_to_repeat_the_run(unbroken, run_in, drawings_dataset):
+    record, run = record_of(unbroken[0]), run_in(unbroken[0])
+    assert record["training"] == run.training.to_json()
+    assert run.network.to_json().items() <= record["network"].items()
+    assert record["dataset"]["counts"] == drawings_dataset.info["counts"]
+    assert record["dev_scores"]["num_photos"] == 6
+    assert {"python", "tensorflow", "keras"} <= record["versions"].keys()
+    assert record["best_epoch"] in range(1, EPOCHS + 1)
+
+
+def test_the_kept_weights_are_the_average_of_the_best_epoch(run_in, tmp_path, monkeypatch):
+    """Scripted dev scores; what the network held while it was judged is remembered."""
+    held, ciders = [], iter([0.1, 0.4, 0.3, 0.2])
+    scores = {"bleu_1": 0.0, "bleu_4": 0.0, "rouge_l": 0.0}
+
+    class Judge:
+        def __init__(self, network, dataset, *_):
+            self.network, self.examples = network, dataset.split("dev")
+
+        def scores(self):
+            held.append([variable.numpy() for variable in self.network.trainable_variables])
+            return scores | {"cider": next(ciders)}
+
+    monkeypatch.setattr(loop, "DevJudge", Judge)
+    lines = Lines()
+    folder = train(run_in(tmp_path / "run", epochs=9, patience=2), True, lines.listener)
+    assert "dev CIDEr-D has not risen for 2 epochs: stopping here" in lines
+    assert len(held) == 4
+    assert record_of(folder.path)["best_epoch"] == 2
+    kept = sorted(weights_of(folder.path).values(), key=lambda a: (a.shape, a.tobytes()))
+    best = sorted((a.astype(np.float16) for a in held[1]), key=lambda a: (a.shape, a.tobytes()))
+    for ours, theirs in zip((a for a in kept if a.dtype == np.float16), best, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def progress_of(*ciders):
+    progress = Progress()
+    for epoch, cider in enumerate(ciders, start=1):
+        row = {"epoch": epoch, "seconds": 1.5} | ({} if cider is None else {"cider": cider})
+        progress.add(row, [np.array(epoch)])
+    return progress
+
+
+@pytest.mark.parametrize(
+    ("ciders", "best"),
+    [
+        ([0.1, 0.3, 0.2], 2),
+        ([0.1, 0.3, 0.3], 2),
+        ([0.0, 0.0, 0.1], 3),
+        ([None, None, None], 3),  # no dev split
+        ([0.0, 0.0, 0.0], 3),  # CIDEr-D of a single photo is always 0: it must not keep the untrained network
+    ],
+)
+def test_the_best_epoch_is_the_first_of_the_best_or_the_last_where_dev_says_nothing(ciders, best):
+    progress = progress_of(*ciders)
+    assert progress.best_epoch == best
+    assert progress.best_weights == [best]
+    assert progress.seconds == 4.5
+
+
+def test_a_finished_run_is_left_as_it_is(unbroken, run_in):
+    folder, _ = unbroken
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    lines = Lines()
+    assert train(run_in(folder), True, lines.listener).path == folder
+    assert lines == [f"{folder} holds a finished model; --no-resume trains it anew"]
+    assert before == {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+def test_an_interrupted_run_is_no_model(broken_off):
+    with pytest.raises(ModelError, match="so this is no finished model"):
+        ModelFolder.open(broken_off)
+
+
+def test_an_interrupted_run_goes_on_and_ends_as_if_unbroken(unfinished, unbroken, run_in):
+    lines = Lines()
+    train(run_in(unfinished), True, lines.listener)
+    assert lines[0] == "going on after epoch 2 of 4"
+    assert_same_end(unfinished, unbroken[0])
+
+
+def test_a_run_interrupted_within_an_epoch_goes_on_from_the_last_whole_one(tmp_path, unbroken, run_in):
+    def progress(batches, total, title):
+        stop = 2 if title == "epoch 3/4" else None
+        assert total == NUM_STEPS
+
+        def some():
+            yield from itertools.islice(batches, stop)
+            if stop:
+                raise KeyboardInterrupt
+
+        return some(), lambda loss: None
+
+    run = run_in(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        train(run, True, Listener(progress=progress))
+    lines = Lines()
+    train(run, True, lines.listener)
+    assert lines[0] == "going on after epoch 2 of 4"
+    assert_same_end(run.output_dir, unbroken[0])
+
+
+KILLED_RUN = """
+import json, os, signal, sys
+from pathlib import Path
+from captioner.datasets import Dataset
+from captioner.model_folder import EncoderInfo
+from captioner.options import DecodingOptions, NetworkOptions, TrainingOptions
+from captioner.training import Listener, Run, train
+
+def say(line):
+    if line.startswith("epoch 3/"):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+given = json.loads(sys.argv[1])
+train(
+    Run(
+        Dataset.open(Path(given["dataset"])), Path(given["output_dir"]), EncoderInfo(**given["encoder"]),
+        Path(given["graph"]), NetworkOptions(**given["network"]), TrainingOptions(**given["training"]),
+        DecodingOptions(),
+    ),
+    True,
+    Listener(say=say),
+)
+"""
+
+
+def test_a_killed_run_goes_on_in_another_process_and_ends_as_if_unbroken(tmp_path, unbroken, run_in):
+    run = run_in(tmp_path / "run")
+    given = {
+        "dataset": str(run.dataset.folder),
+        "output_dir": str(run.output_dir),
+        "encoder": vars(run.encoder),
+        "graph": str(run.encoder_graph_path),
+        "network": run.network.to_json(),
+        "training": run.training.to_json(),
+    }
+    killed = subprocess.run([sys.executable, "-c", KILLED_RUN, json.dumps(given)], capture_output=True, check=False)
+    assert killed.returncode == -9, killed.stderr.decode()[-500:]
+    lines = Lines()
+    train(run, True, lines.listener)
+    assert lines[0] == "going on after epoch 3 of 4"
+    assert_same_end(run.output_dir, unbroken[0])
+
+
+def test_a_run_killed_while_its_model_is_scored_is_scored_again(unfinished, unbroken, run_in, monkeypatch):
+    def interrupted(*_):
+        assert (unfinished / CONFIG).exists()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(finish, "caption_examples", interrupted)
+        train(run_in(unfinished), True, Listener())
+    lines = Lines()
+    train(run_in(unfinished), True, lines.listener)
+    assert lines[0] == "going on after epoch 4 of 4"
+    assert record_of(unfinished)["dev_scores"] == record_of(unbroken[0])["dev_scores"]
+    assert_same_end(unfinished, unbroken[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"learning_rate": 1e-3}, "learning_rate was 0.02 and is 0.001"),
+        ({"epochs": 5}, "epochs was 4 and is 5"),
+        ({"seed": 1}, "seed was 0 and is 1"),
+        (
+            {"network": NetworkOptions("lstm", attention=False, units=32, embedding_dim=16)},
+            "decoder was 'gru' and is 'lstm'",
+        ),
+    ],
+)
+def test_an_unfinished_run_with_other_options_is_not_mixed_with_this_one(changes, said, unfinished, run_in):
+    before = (unfinished / CHECKPOINT).read_bytes()
+    assert refusal(OptionsError, run_in(unfinished, **changes), True, Listener()) == (
+        f"{unfinished}: an unfinished run with other options is there ({said});"
+        " give the same options to go on, --no-resume to begin anew, or another folder"
+    )
+    assert (unfinished / CHECKPOINT).read_bytes() == before
+
+
+def test_an_unfinished_run_with_other_data_is_not_mixed_with_this_one(unfinished, run_in, drawings_dataset, tmp_path):
+    folder = Path(shutil.copytree(drawings_dataset.folder, tmp_path / "data"))
+    captions = (folder / "captions.jsonl").read_text().replace("cross", "plus")
+    (folder / "captions.jsonl").write_text(captions)
+    other = type(drawings_dataset).open(folder)
+    line = refusal(OptionsError, run_in(unfinished, dataset=other), True, Listener())
+    assert f"{unfinished}: an unfinished run with other options is there (captions was '" in line
+
+
+@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: b"junk", lambda content: content[:-100]])
+def test_a_broken_checkpoint_is_named(damage, unfinished, run_in):
+    path = unfinished / CHECKPOINT
+    path.write_bytes(damage(path.read_bytes()))
+    line = refusal(ModelError, run_in(unfinished), True, Listener())
+    assert line == f"{path}: not a checkpoint that can be read; begin anew with --no-resume"
+
+
+def test_a_checkpoint_of_another_network_is_named(unfinished, run_in):
+    path = unfinished / CHECKPOINT
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files if name != "state_3"}
+    np.savez(path, **arrays)
+    line = refusal(ModelError, run_in(unfinished), True, Listener())
+    assert line == f"{path}: does not fit this network; begin anew with --no-resume"
+
+
+def test_no_resume_begins_anew_touches_no_other_file_and_is_itself_resumed(unfinished, unbroken, run_in):
+    run = run_in(unfinished)
+    notes = unfinished / "notes.txt"
+    notes.write_text("mine")
+    for name in (MODEL_CARD, CONFIG):  # as if the run that was there had been finished
+        shutil.copy(unbroken[0] / name, unfinished)
+    lines = Lines("epoch 1/")
+    with pytest.raises(KeyboardInterrupt):
+        train(run, False, lines.listener)
+    assert lines[0].startswith("epoch 1/4")
+    assert {path.name for path in unfinished.iterdir()} == {CHECKPOINT, LOG, CURVES, notes.name}
+    train(run, True, Listener())
+    assert notes.read_text() == "mine"
+    notes.unlink()
+    assert_same_end(unfinished, unbroken[0])
+
+
+def test_no_resume_broken_off_before_its_first_epoch_leaves_the_way_free(unfinished, run_in, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "build_network", interrupted)
+    for resume in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            train(run_in(unfinished), resume, Listener())
+    assert list(unfinished.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [CONFIG, *FILES, LOG, CURVES])
+@pytest.mark.parametrize("resume", [True, False], ids=["resume", "no-resume"])
+def test_a_file_of_someone_else_is_never_overwritten(name, resume, tmp_path, run_in):
+    (tmp_path / name).write_text("{}")
+    line = refusal(CaptionerError, run_in(tmp_path), resume, Listener())
+    assert line == f"{tmp_path / name} would be overwritten; give another folder"
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [(name, "{}")]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path, run_in):
+    (tmp_path / "file").write_text("")
+    line = refusal(CaptionerError, run_in(tmp_path / "file" / "run"), True, Listener())
+    assert line.startswith(f"{tmp_path / 'file' / 'run'}: cannot be made (")
+
+
+def test_without_a_dev_split_all_epochs_are_run_and_the_last_is_kept(tmp_path, run_in, drawings_dataset):
+    only_train = tuple(example for example in drawings_dataset.examples if example.split == "train")
+    dataset = dataclasses.replace(drawings_dataset, examples=only_train)
+    lines = Lines()
+    folder = train(run_in(tmp_path / "run", dataset=dataset, epochs=3, patience=1), True, lines.listener)
+    record = record_of(folder.path)
+    assert lines[0] == "no dev split: all 3 epochs are run, and the last one is kept"
+    assert (len(record["epochs"]), record["best_epoch"]) == (3, 3)
+    assert "dev_scores" not in record
+    assert "There was no dev split to score." in (folder.path / MODEL_CARD).read_text()
+    assert Captioner(folder).caption(dataset.photo_path(only_train[0])).text
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_a_plain_line(tmp_path, run_in):
+    line = refusal(CaptionerError, run_in(tmp_path / "run", learning_rate=1e38), True, Listener())
+    assert line.startswith("the loss is ")
+    assert line.endswith("lower --learning-rate and begin anew with --no-resume")
+    assert not (tmp_path / "run" / CHECKPOINT).exists()
+
+
+def test_a_model_in_the_folder_at_hand_has_that_folder_s_name(tmp_path, run_in, monkeypatch):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    assert train(run_in(Path("."), epochs=1), True, Listener()).name == "mine"
+    assert (folder / MODEL_CARD).read_text().startswith("# mine\n")
