@@ -10,10 +10,11 @@ import keras
 
 from captioner.errors import CaptionerError, ModelError
 from captioner.files import make_folder, written_whole
-from captioner.model import build_network
-from captioner.model_folder import CONFIG, FILES, ModelFolder, is_model
+from captioner.model import CaptionNetwork, build_network, grown_network, load_decoder_weights
+from captioner.model_folder import CONFIG, DECODER_WEIGHTS, FILES, ModelFolder, is_model
 from captioner.outputs.figures import draw_learning_curves
 from captioner.training.batches import Batch, TeacherForcing
+from captioner.training.board import Board
 from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from captioner.training.finish import write_model
 from captioner.training.judge import DevJudge
@@ -48,13 +49,13 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
                 raise CaptionerError(f"{run.output_dir / name} would be overwritten; give another folder")
 
     keras.utils.set_random_seed(run.training.seed)
-    tokenizer = run.dataset.tokenizer
-    network = build_network(run.network, len(tokenizer), run.encoder.num_regions, run.encoder.depth)
+    network = _first_network(run)
     examples = run.dataset.split("train")
     features, rows = run.dataset.features_of(examples, run.encoder)
-    lessons = TeacherForcing(examples, features, rows, tokenizer, run.training.max_tokens)
+    lessons = TeacherForcing(examples, features, rows, run.tokenizer, run.training.max_tokens)
     trainer = Trainer(network, run.training, lessons.num_steps(run.training.batch_size) * run.training.epochs)
-    judge = DevJudge(network, run.dataset, run.encoder, replace(run.decoding, beam_size=_DEV_BEAM_SIZE))
+    judge = DevJudge(network, run, replace(run.decoding, beam_size=_DEV_BEAM_SIZE))
+    board = Board(run, judge.examples)
     if not judge.examples:
         listener.say(f"no dev split: all {run.training.epochs} epochs are run, and the last one is kept")
     progress = Progress()
@@ -76,12 +77,27 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
         save()
         _write_log(run.output_dir / LOG, progress.history)
         draw_learning_curves(progress.history, run.output_dir / CURVES)
+        board.add(row, judge.captions)
         listener.say(_summary(row, run.training.epochs))
 
     trainer.use_weights(progress.best_weights)
     folder = write_model(run, network, progress, listener.say)
     checkpoint_path.unlink(missing_ok=True)
     return folder
+
+
+def _first_network(run: Run) -> CaptionNetwork:
+    """The network that training begins with. Raises: ModelError, OptionsError when `run.init` does not fit the run."""
+    grid = run.encoder.num_regions, run.encoder.depth
+    if run.init is None:
+        return build_network(run.network, len(run.tokenizer), *grid)
+    if run.init.encoder.key != run.encoder.key:
+        raise ModelError(
+            f"{run.init.path}: sees through {run.init.encoder.key}, but the dataset was prepared with {run.encoder.key}"
+        )
+    source = build_network(run.init.network, run.init.vocabulary_size, *grid)
+    load_decoder_weights(source, run.init.path / DECODER_WEIGHTS)
+    return grown_network(source, run.network, len(run.tokenizer))
 
 
 def _clear(folder: Path) -> None:
