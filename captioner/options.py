@@ -91,7 +91,7 @@ class NetworkOptions(Options):
 class TrainingOptions(Options):
     """How the decoder learns by teacher forcing."""
 
-    epochs: int = 16
+    epochs: int = 12
     batch_size: int = 16  # photos a step, each with all its captions
     learning_rate: float = 6e-4  # peak, after the warm-up
     warmup_steps: int = 200
@@ -130,7 +130,7 @@ class DecodingOptions(Options):
     num_candidates: int = 1  # captions returned for a photo, best first
     min_words: int = 1
     max_words: int = 20
-    length_exponent: float = 0.7  # a caption's log-probability is divided by its tokens to this power
+    length_exponent: float = 0.8  # a caption's log-probability is divided by its tokens to this power
 
     def __post_init__(self):
         _require(self.beam_size >= 1, f"beam-size must be at least 1, not {self.beam_size}")

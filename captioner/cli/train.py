@@ -29,7 +29,7 @@ def _option(name, of, help, **settings):
 @_option("--units", "512; sample: 128", "Width of the recurrent state.", type=int)
 @_option("--embedding-dim", "256; sample: 64", "Width of word embeddings.", type=int)
 @_option("--dropout", "0.5; sample: 0.2", "Share of values dropped while training.", type=float, metavar="X")
-@_option("--epochs", "16; sample: 20", "Times the train split is seen.", type=int)
+@_option("--epochs", "12; sample: 20", "Times the train split is seen.", type=int)
 @_option("--batch-size", "16", "Photos a step, each with all its captions.", type=int)
 @_option("--learning-rate", "0.0006; sample: 0.004", "Peak of the schedule.", type=float, metavar="X")
 @_option("--label-smoothing", "0.1", "Share of probability given to all other words.", type=float, metavar="X")
