@@ -7,6 +7,7 @@ from typing import get_origin
 
 from captioner.errors import OptionsError
 
+PRECISIONS = ("auto", "bfloat16", "float32")
 DECODERS = ("rnn", "lstm", "gru")
 SPLITS = ("train", "dev", "test")
 
@@ -90,7 +91,7 @@ class NetworkOptions(Options):
 class TrainingOptions(Options):
     """How the decoder learns by teacher forcing."""
 
-    epochs: int = 16
+    epochs: int = 12
     batch_size: int = 16  # photos a step, each with all its captions
     learning_rate: float = 6e-4  # peak, after the warm-up
     warmup_steps: int = 200
@@ -99,6 +100,7 @@ class TrainingOptions(Options):
     ema_decay: float = 0.997  # of the averaged weights, which are the ones that are kept
     word_dropout: float = 0.1  # share of the words fed in that are replaced by <unk>
     max_tokens: int = 24  # a training caption is cut after so many tokens, the end included
+    precision: str = "auto"  # of the products: bfloat16 where the processor has it, else float32
     patience: int = 5  # epochs without a better dev CIDEr before training stops
     seed: int = 0
 
@@ -111,6 +113,7 @@ class TrainingOptions(Options):
             0 <= self.label_smoothing < 1,
             f"label-smoothing must be at least 0 and below 1, not {self.label_smoothing}",
         )
+        _require(self.precision in PRECISIONS, f"unknown precision {self.precision!r}; choose {', '.join(PRECISIONS)}")
         _require(0 <= self.word_dropout < 1, f"word-dropout must be at least 0 and below 1, not {self.word_dropout}")
         _require(0 <= self.ema_decay < 1, f"ema-decay must be at least 0 and below 1, not {self.ema_decay}")
         _require(self.max_tokens >= 2, f"max-tokens must be at least 2, not {self.max_tokens}")
@@ -127,7 +130,7 @@ class DecodingOptions(Options):
     num_candidates: int = 1  # captions returned for a photo, best first
     min_words: int = 1
     max_words: int = 20
-    length_exponent: float = 0.7  # a caption's log-probability is divided by its tokens to this power
+    length_exponent: float = 0.8  # a caption's log-probability is divided by its tokens to this power
 
     def __post_init__(self):
         _require(self.beam_size >= 1, f"beam-size must be at least 1, not {self.beam_size}")

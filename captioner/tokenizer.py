@@ -133,6 +133,11 @@ class Tokenizer:
         new = (token for token in _frequent_tokens(captions, min_count) if _key(token) not in self._ids)
         return Tokenizer(self.tokens + tuple(new), min_count)
 
+    def joined_by(self, other: "Tokenizer") -> "Tokenizer":
+        """A tokenizer that keeps all ids of this one, followed by the tokens that only the other has."""
+        new = (token for token in other.tokens[len(SPECIAL_TOKENS) :] if _key(token) not in self._ids)
+        return Tokenizer(self.tokens + tuple(new), other.min_count)
+
     @classmethod
     def load(cls, path: str | Path) -> "Tokenizer":
         """The tokenizer in a vocabulary file; Windows line ends and a byte order mark do no harm.

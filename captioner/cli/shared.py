@@ -86,7 +86,7 @@ class _NoBar:
     def update(self, count=1):
         self.n += count
 
-    def set_postfix(self, **values):
+    def set_postfix(self, values, refresh=True):
         return None
 
 

@@ -29,14 +29,17 @@ def _option(name, of, help, **settings):
 @_option("--units", "512; sample: 128", "Width of the recurrent state.", type=int)
 @_option("--embedding-dim", "256; sample: 64", "Width of word embeddings.", type=int)
 @_option("--dropout", "0.5; sample: 0.2", "Share of values dropped while training.", type=float, metavar="X")
-@_option("--epochs", "16; sample: 20", "Times the train split is seen.", type=int)
+@_option("--epochs", "12; sample: 20", "Times the train split is seen.", type=int)
 @_option("--batch-size", "16", "Photos a step, each with all its captions.", type=int)
 @_option("--learning-rate", "0.0006; sample: 0.004", "Peak of the schedule.", type=float, metavar="X")
 @_option("--label-smoothing", "0.1", "Share of probability given to all other words.", type=float, metavar="X")
 @_option("--patience", "5", "Epochs without a better dev CIDEr-D before stopping.", type=int)
 @_option("--seed", "0", "Decides weights, order and dropout.", type=int)
+@click.option(
+    "--init", metavar="NAME|DIR", help="Go on from this model: its network, its words, and the new ones of DATA_DIR."
+)
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on with an interrupted run.")
-def train(data_dir, output_dir, decoder, attention, units, embedding_dim, dropout, resume, **training):
+def train(data_dir, output_dir, decoder, attention, units, embedding_dim, dropout, init, resume, **training):
     """Train a captioner on a prepared dataset.
 
     Writes a model folder with its learning curves. Without DATA_DIR and OUTPUT_DIR, trains on a small sample of
@@ -47,20 +50,26 @@ def train(data_dir, output_dir, decoder, attention, units, embedding_dim, dropou
     from dataclasses import replace
 
     from captioner.options import DecodingOptions, NetworkOptions, TrainingOptions
+    from captioner.presets import open_model
 
     if (data_dir is None) != (output_dir is None):
         raise click.UsageError("give both DATA_DIR and OUTPUT_DIR, or neither for the sample")
     is_sample = data_dir is None
+    if is_sample and init is not None:
+        raise click.UsageError("--init goes with DATA_DIR and OUTPUT_DIR")
+    source = None if init is None else open_model(init)
     network = {"decoder": decoder, "attention": attention, "units": units}
     network |= {"embedding_dim": embedding_dim, "dropout": dropout}
-    bases = _sample_options() if is_sample else (NetworkOptions(), TrainingOptions())
+    bases = (
+        _sample_options() if is_sample else (NetworkOptions() if source is None else source.network, TrainingOptions())
+    )
     options = [
         replace(base, **{name: value for name, value in asked.items() if value is not None})
         for base, asked in zip(bases, (network, training), strict=True)
     ]
     if is_sample:
         data_dir, output_dir = _prepare_sample(), _SAMPLE_DIR
-    folder = _train(data_dir, output_dir, *options, DecodingOptions(), resume)
+    folder = _train(data_dir, output_dir, *options, DecodingOptions(), source, resume)
     if is_sample:
         _show_sample(folder, data_dir)
     else:
@@ -69,7 +78,7 @@ def train(data_dir, output_dir, decoder, attention, units, embedding_dim, dropou
     return 0
 
 
-def _train(data_dir, output_dir, network, training, decoding, resume):
+def _train(data_dir, output_dir, network, training, decoding, source, resume):
     from captioner.cli.encoders import encoder_info
     from captioner.datasets import Dataset
     from captioner.encoders import encoder_spec
@@ -81,12 +90,15 @@ def _train(data_dir, output_dir, network, training, decoding, resume):
         from captioner.training import Listener, Run, train
 
     name = dataset.info["options"]["encoder"]
-    run = Run(dataset, output_dir, encoder_info(name), encoder_spec(name).tflite_path, network, training, decoding)
+    run = Run(
+        dataset, output_dir, encoder_info(name), encoder_spec(name).tflite_path, network, training, decoding, source
+    )
     return train(run, resume, Listener(say, _show_progress))
 
 
-def _show_progress(batches, total, title):
+def _show_progress(batches, done, total, title):
     bar = progress_bar(total, "steps", title)
+    bar.update(done)
 
     def shown():
         with bar:
@@ -94,7 +106,10 @@ def _show_progress(batches, total, title):
                 yield batch
                 bar.update()
 
-    return shown(), lambda loss: bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+    def show(loss, tokens_per_second):
+        bar.set_postfix({"loss": f"{loss:.3f}", "tokens/s": f"{tokens_per_second:,.0f}"}, refresh=False)
+
+    return shown(), show
 
 
 def _sample_options():

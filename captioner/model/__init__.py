@@ -6,12 +6,13 @@ os.environ["KERAS_BACKEND"] = "tensorflow"  # the training step and the export s
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from captioner.model.export import export_decoder, load_decoder_weights, save_decoder_weights
-from captioner.model.network import CaptionNetwork, build_network
+from captioner.model.network import CaptionNetwork, build_network, grown_network
 
 __all__ = [
     "CaptionNetwork",
     "build_network",
     "export_decoder",
+    "grown_network",
     "load_decoder_weights",
     "save_decoder_weights",
 ]

@@ -11,6 +11,7 @@ whole caption's attention and vocabulary products are a few large matrix product
 import keras
 from keras import ops
 
+from captioner.errors import OptionsError
 from captioner.options import NetworkOptions
 
 RECURRENT_LAYERS = {
@@ -120,4 +121,20 @@ def build_network(options: NetworkOptions, vocabulary_size: int, num_regions: in
     """The network with its weights made, drawn at random."""
     network = CaptionNetwork(options, vocabulary_size, num_regions, depth)
     network(ops.zeros((1, num_regions, depth)), ops.zeros((1, 1, 1), "int32"))
+    return network
+
+
+def grown_network(source: CaptionNetwork, options: NetworkOptions, vocabulary_size: int) -> CaptionNetwork:
+    """A network that starts with the weights of `source`; rows of words that it did not know are drawn at random.
+
+    Raises: OptionsError when the options ask for another network than the source is.
+    """
+    for name, value in (source.options.to_json() | {"dropout": options.dropout}).items():
+        if getattr(options, name) != value:
+            raise OptionsError(f"the model to go on from has {name} {value}, not {getattr(options, name)}")
+    network = build_network(options, vocabulary_size, source.num_regions, source.depth)
+    for grown, known in zip(network.trainable_variables, source.trainable_variables, strict=True):
+        value = grown.numpy()
+        value[tuple(slice(length) for length in known.shape)] = known.numpy()
+        grown.assign(value)
     return network

@@ -15,8 +15,10 @@ _CHUNK_STEPS = 32  # steps' worth of photos among which equal lengths are brough
 class Batch:
     """features: (P, regions, depth) float16; tokens, targets: (P, C, T) int32; weights: (P, C, T) float32.
 
-    `targets` is `tokens` one step later; a padded position and a missing caption weigh 0.
+    `targets` is `tokens` one step later; a padded position and a missing caption weigh 0. images: the P photos' names.
     """
+
+    images: tuple[str, ...]
 
     features: np.ndarray
     tokens: np.ndarray
@@ -33,6 +35,7 @@ class TeacherForcing:
     def __init__(
         self, examples: list[Example], features: np.ndarray, rows: np.ndarray, tokenizer: Tokenizer, max_tokens: int
     ):
+        self._images = [example.image for example in examples]
         self._features, self._rows = features, rows
         # a caption that is cut has no end token: it must not learn to stop there
         self._captions = [
@@ -44,13 +47,24 @@ class TeacherForcing:
     def num_steps(self, batch_size: int) -> int:
         return -(-len(self._captions) // batch_size)
 
-    def epoch(self, batch_size: int, seed: int, epoch: int, word_dropout: float = 0.0) -> Iterator[Batch]:
+    def epoch(
+        self, batch_size: int, seed: int, epoch: int, word_dropout: float = 0.0, first_step: int = 0
+    ) -> Iterator[Batch]:
         """Every photo once, in an order that depends on the seed and the epoch alone.
 
         Within a stretch of a few dozen steps, photos with captions of like length share a step.
         word_dropout: share of the words fed in that become <unk>, so that the network listens less to the words
-        before and more to the photo (Bowman et al. 2016, section 3.1).
+        before and more to the photo (Bowman et al. 2016, section 3.1). first_step: steps that were taken already.
         """
+        for step, photos in enumerate(self._groups(batch_size, seed, epoch)):
+            if step >= first_step:
+                batch = self._batch(photos)
+                chance = np.random.default_rng([seed, epoch, step]).random(batch.tokens.shape)
+                dropped = (chance < word_dropout) & (batch.tokens > UNK_ID)
+                yield replace(batch, tokens=np.where(dropped, np.int32(UNK_ID), batch.tokens))
+
+    def _groups(self, batch_size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
+        """The photos of each step."""
         random = np.random.default_rng([seed, epoch])
         order = random.permutation(len(self._captions))
         chunk = batch_size * _CHUNK_STEPS
@@ -59,9 +73,7 @@ class TeacherForcing:
             stretch = stretch[np.argsort(self._lengths[stretch], kind="stable")]
             groups = [stretch[i : i + batch_size] for i in range(0, len(stretch), batch_size)]
             for index in random.permutation(len(groups)):
-                batch = self._batch(groups[index])
-                dropped = (random.random(batch.tokens.shape) < word_dropout) & (batch.tokens > UNK_ID)
-                yield replace(batch, tokens=np.where(dropped, np.int32(UNK_ID), batch.tokens))
+                yield groups[index]
 
     def _batch(self, photos: np.ndarray) -> Batch:
         captions = [self._captions[photo] for photo in photos]
@@ -75,4 +87,5 @@ class TeacherForcing:
                 targets[p, c, : len(ids)] = ids
                 tokens[p, c, : len(ids)] = [START_ID, *ids[:-1]]
                 weights[p, c, : len(ids)] = 1
-        return Batch(self._features[self._rows[photos]], tokens, targets, weights)
+        images = tuple(self._images[photo] for photo in photos)
+        return Batch(images, self._features[self._rows[photos]], tokens, targets, weights)

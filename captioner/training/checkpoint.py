@@ -1,4 +1,4 @@
-"""A run's checkpoint: everything needed to go on from the last epoch, in one file written whole."""
+"""A run's checkpoint: everything needed to go on from any step, in one file written whole."""
 
 import dataclasses
 import json
@@ -11,11 +11,15 @@ import numpy as np
 from captioner.errors import ModelError, OptionsError
 from captioner.files import written_whole
 
+_IN_HEADER = ("losses", "epoch_seconds", "history", "seconds")
+
 
 @dataclass
 class Progress:
-    """Where a run stands after an epoch, beside the state of its trainer."""
+    """Where a run stands, beside the state of its trainer."""
 
+    losses: list[float] = dataclasses.field(default_factory=list)  # of the steps of the epoch under way
+    epoch_seconds: float = 0.0  # spent on it
     history: list[dict] = dataclasses.field(default_factory=list)  # a row of log.csv an epoch
     best_weights: list[np.ndarray] = dataclasses.field(default_factory=list)  # averaged, of the best epoch
     seconds: float = 0.0
@@ -34,6 +38,7 @@ class Progress:
     def add(self, row: dict, averages: list[np.ndarray]) -> None:
         """An epoch is over: its row of the log, and the averaged weights it ended with."""
         self.history.append(row)
+        self.losses, self.epoch_seconds = [], 0.0
         self.seconds += row["seconds"]
         if self.best_epoch == row["epoch"]:
             self.best_weights = averages
@@ -41,7 +46,7 @@ class Progress:
 
 def save_checkpoint(path: Path, run: dict, state: list[np.ndarray], progress: Progress) -> None:
     """run: what must be the same for the run to go on (options, dataset), as JSON."""
-    header = {"run": run, "history": progress.history, "seconds": progress.seconds}
+    header = {"run": run} | {name: getattr(progress, name) for name in _IN_HEADER}
     arrays = {f"state_{i}": a for i, a in enumerate(state)}
     arrays |= {f"best_{i}": a for i, a in enumerate(progress.best_weights)}
     with written_whole(path) as temporary, temporary.open("wb") as file:
@@ -58,7 +63,7 @@ def load_checkpoint(path: Path, run: dict) -> tuple[list[np.ndarray], Progress]:
             header = json.loads(file["header"].tobytes())
             state = [file[name] for name in _numbered(file.files, "state_")]
             best = [file[name] for name in _numbered(file.files, "best_")]
-        done = {name: header[name] for name in ("run", "history", "seconds")}
+        done = {name: header[name] for name in ("run", *_IN_HEADER)}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise ModelError(f"{path}: not a checkpoint that can be read; begin anew with --no-resume") from error
     changed = [
@@ -71,7 +76,7 @@ def load_checkpoint(path: Path, run: dict) -> tuple[list[np.ndarray], Progress]:
             f"{path.parent}: an unfinished run with other options is there ({'; '.join(changed)});"
             " give the same options to go on, --no-resume to begin anew, or another folder"
         )
-    return state, Progress(done["history"], best, done["seconds"])
+    return state, Progress(best_weights=best, **{name: done[name] for name in _IN_HEADER})
 
 
 def _numbered(names: list[str], prefix: str) -> list[str]:

@@ -31,7 +31,7 @@ _RECORDED_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow"
 def write_model(run: Run, network: CaptionNetwork, progress: Progress, say: Callable[[str], None]) -> ModelFolder:
     """The model folder of a network that has learned, scored on dev through the decoder that users run."""
     folder = run.output_dir
-    run.dataset.tokenizer.save(folder / VOCABULARY)
+    run.tokenizer.save(folder / VOCABULARY)
     save_decoder_weights(network, folder / DECODER_WEIGHTS)
     load_decoder_weights(network, folder / DECODER_WEIGHTS)  # rounded to float16, as the graph will be
     export_decoder(network, folder / DECODER_GRAPH)
@@ -69,11 +69,12 @@ def _record(run: Run, network: CaptionNetwork, progress: Progress) -> dict:
             "source_format": run.dataset.info["source_format"],
             "counts": run.dataset.info["counts"],
             "prepared_with": run.dataset.info["options"],
-            "tokenizer": run.dataset.info["tokenizer"],
+            "tokenizer": run.tokenizer.settings | {"vocabulary_size": len(run.tokenizer)},
         },
         "encoder": vars(run.encoder),
         "network": run.network.to_json() | {"parameters": network.count_params()},
         "training": run.training.to_json(),
+        "init": None if run.init is None else run.init.name,
         "decoding": run.decoding.to_json(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _RECORDED_PACKAGES},
         "machine": f"{platform.system()} {platform.machine()}",

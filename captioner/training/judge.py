@@ -3,12 +3,12 @@
 import numpy as np
 import tensorflow as tf
 
-from captioner.datasets import Dataset, Example
+from captioner.datasets import Example
 from captioner.decoding import beam_search
 from captioner.evaluation import score_examples
 from captioner.model import CaptionNetwork
-from captioner.model_folder import EncoderInfo
 from captioner.options import DecodingOptions
+from captioner.training.run import Run
 
 _PHOTOS_AT_ONCE = 64
 
@@ -16,11 +16,12 @@ _PHOTOS_AT_ONCE = 64
 class DevJudge:
     """Captions the dev photos by beam search over Keras; says nothing where there is no dev split."""
 
-    def __init__(self, network: CaptionNetwork, dataset: Dataset, encoder: EncoderInfo, options: DecodingOptions):
-        self.examples: list[Example] = dataset.split("dev") if "dev" in dataset.splits else []
-        self._tokenizer, self._options = dataset.tokenizer, options
+    def __init__(self, network: CaptionNetwork, run: Run, options: DecodingOptions):
+        self.examples: list[Example] = run.dataset.split("dev") if "dev" in run.dataset.splits else []
+        self.captions: list[str] = []  # of the examples, when they were last scored
+        self._tokenizer, self._options = run.tokenizer, options
         if self.examples:
-            self._features, self._rows = dataset.features_of(self.examples, encoder)
+            self._features, self._rows = run.dataset.features_of(self.examples, run.encoder)
         self._begin = tf.function(network.begin, reduce_retracing=True)
         self._step = tf.function(network.step, reduce_retracing=True)
 
@@ -28,13 +29,13 @@ class DevJudge:
         """BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions; empty without a dev split."""
         if not self.examples:
             return {}
-        captions = []
+        self.captions = []
         for start in range(0, len(self.examples), _PHOTOS_AT_ONCE):
             features = self._features[self._rows[start : start + _PHOTOS_AT_ONCE]]
             image = _to_numpy(self._begin(tf.constant(features, tf.float32)))
             for hypotheses in beam_search(self._run_step, image, self._options):
-                captions.append(self._tokenizer.decode(hypotheses[0].tokens))
-        scores = score_examples(self.examples, captions)
+                self.captions.append(self._tokenizer.decode(hypotheses[0].tokens))
+        scores = score_examples(self.examples, self.captions)
         return {name: value for name, value in scores.items() if isinstance(value, float)}
 
     def _run_step(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:

@@ -10,10 +10,11 @@ import keras
 
 from captioner.errors import CaptionerError, ModelError
 from captioner.files import make_folder, written_whole
-from captioner.model import build_network
-from captioner.model_folder import CONFIG, FILES, ModelFolder, is_model
+from captioner.model import CaptionNetwork, build_network, grown_network, load_decoder_weights
+from captioner.model_folder import CONFIG, DECODER_WEIGHTS, FILES, ModelFolder, is_model
 from captioner.outputs.figures import draw_learning_curves
-from captioner.training.batches import TeacherForcing
+from captioner.training.batches import Batch, TeacherForcing
+from captioner.training.board import Board
 from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from captioner.training.finish import write_model
 from captioner.training.judge import DevJudge
@@ -24,11 +25,12 @@ CHECKPOINT = "checkpoint.npz"
 LOG = "log.csv"
 CURVES = "learning_curves.png"
 _OUTPUTS = (LOG, CURVES, *FILES, CONFIG)
+SECONDS_BETWEEN_CHECKPOINTS = 180
 _DEV_BEAM_SIZE = 3  # between epochs; the finished model is scored with its own beam
 
 
 def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
-    """The finished model. An interrupted run goes on from its last whole epoch; a finished one is left as it is.
+    """The finished model. An interrupted run goes on from its checkpoint; a finished one is left as it is.
 
     A run is finished when its checkpoint is gone: one that was killed while its model was scored is scored again.
     Raises: OptionsError when an unfinished run with other options is in the way; ModelError when its checkpoint
@@ -47,13 +49,13 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
                 raise CaptionerError(f"{run.output_dir / name} would be overwritten; give another folder")
 
     keras.utils.set_random_seed(run.training.seed)
-    tokenizer = run.dataset.tokenizer
-    network = build_network(run.network, len(tokenizer), run.encoder.num_regions, run.encoder.depth)
+    network = _first_network(run)
     examples = run.dataset.split("train")
     features, rows = run.dataset.features_of(examples, run.encoder)
-    lessons = TeacherForcing(examples, features, rows, tokenizer, run.training.max_tokens)
+    lessons = TeacherForcing(examples, features, rows, run.tokenizer, run.training.max_tokens)
     trainer = Trainer(network, run.training, lessons.num_steps(run.training.batch_size) * run.training.epochs)
-    judge = DevJudge(network, run.dataset, run.encoder, replace(run.decoding, beam_size=_DEV_BEAM_SIZE))
+    judge = DevJudge(network, run, replace(run.decoding, beam_size=_DEV_BEAM_SIZE))
+    board = Board(run, judge.examples)
     if not judge.examples:
         listener.say(f"no dev split: all {run.training.epochs} epochs are run, and the last one is kept")
     progress = Progress()
@@ -63,19 +65,39 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
             trainer.restore(state)
         except ValueError as error:
             raise ModelError(f"{checkpoint_path}: does not fit this network; begin anew with --no-resume") from error
-        listener.say(f"going on after epoch {len(progress.history)} of {run.training.epochs}")
+        within = f", step {len(progress.losses)} of the next" if progress.losses else ""
+        listener.say(f"going on after epoch {len(progress.history)} of {run.training.epochs}{within}")
+
+    def save() -> None:
+        save_checkpoint(checkpoint_path, run.identity(), trainer.state(), progress)
 
     while not _is_over(progress, run, listener):
-        row = _run_epoch(run, trainer, lessons, judge, progress, listener)
-        save_checkpoint(checkpoint_path, run.identity(), trainer.state(), progress)
+        _take_steps(run, trainer, lessons, progress, listener, save)
+        row = _end_epoch(trainer, judge, progress)
+        save()
         _write_log(run.output_dir / LOG, progress.history)
         draw_learning_curves(progress.history, run.output_dir / CURVES)
+        board.add(row, judge.captions)
         listener.say(_summary(row, run.training.epochs))
 
     trainer.use_weights(progress.best_weights)
     folder = write_model(run, network, progress, listener.say)
     checkpoint_path.unlink(missing_ok=True)
     return folder
+
+
+def _first_network(run: Run) -> CaptionNetwork:
+    """The network that training begins with. Raises: ModelError, OptionsError when `run.init` does not fit the run."""
+    grid = run.encoder.num_regions, run.encoder.depth
+    if run.init is None:
+        return build_network(run.network, len(run.tokenizer), *grid)
+    if run.init.encoder.key != run.encoder.key:
+        raise ModelError(
+            f"{run.init.path}: sees through {run.init.encoder.key}, but the dataset was prepared with {run.encoder.key}"
+        )
+    source = build_network(run.init.network, run.init.vocabulary_size, *grid)
+    load_decoder_weights(source, run.init.path / DECODER_WEIGHTS)
+    return grown_network(source, run.network, len(run.tokenizer))
 
 
 def _clear(folder: Path) -> None:
@@ -94,28 +116,55 @@ def _is_over(progress: Progress, run: Run, listener: Listener) -> bool:
     return num_epochs >= run.training.epochs
 
 
-def _run_epoch(run, trainer, lessons, judge, progress, listener) -> dict:
-    started = time.monotonic()
+def _take_steps(run: Run, trainer: Trainer, lessons: TeacherForcing, progress: Progress, listener, save) -> None:
+    """The steps of the epoch under way that were not taken yet, with a checkpoint every few minutes."""
     options, epoch = run.training, len(progress.history) + 1
-    batches = lessons.epoch(options.batch_size, options.seed, epoch, options.word_dropout)
-    num_steps = lessons.num_steps(options.batch_size)
-    batches, show_loss = listener.progress(batches, num_steps, f"epoch {epoch}/{options.epochs}")
-    losses = []
-    for step, batch in enumerate(batches, start=1):
-        losses.append(trainer.step(batch))
-        if not math.isfinite(losses[-1]):
-            raise CaptionerError(
-                f"the loss is {losses[-1]} at step {step} of epoch {epoch}; lower --learning-rate and begin anew"
-                " with --no-resume"
-            )
-        show_loss(sum(losses[-50:]) / len(losses[-50:]))
-    row = {"epoch": epoch, "loss": sum(losses) / len(losses), "learning_rate": trainer.learning_rate}
+    num_steps, num_done = lessons.num_steps(options.batch_size), len(progress.losses)
+    batches = lessons.epoch(options.batch_size, options.seed, epoch, options.word_dropout, num_done)
+    batches, show = listener.progress(batches, num_done, num_steps, f"epoch {epoch}/{options.epochs}")
+    seconds_before, started = progress.epoch_seconds, time.monotonic()
+    saved, num_tokens = started, 0.0
+    for batch in batches:
+        loss = trainer.step(batch)
+        if not math.isfinite(loss):
+            raise CaptionerError(_not_finite(run.output_dir / CHECKPOINT, progress, batch))
+        progress.losses.append(loss)
+        num_tokens += batch.weights.sum()
+        now = time.monotonic()
+        progress.epoch_seconds = seconds_before + now - started
+        show(sum(progress.losses[-50:]) / len(progress.losses[-50:]), num_tokens / (now - started))
+        if now - saved >= SECONDS_BETWEEN_CHECKPOINTS:
+            save()
+            saved = now
+
+
+def _end_epoch(trainer: Trainer, judge: DevJudge, progress: Progress) -> dict:
+    """The epoch's row of the log, with what its averaged weights score on dev."""
+    started = time.monotonic()
+    row = {
+        "epoch": len(progress.history) + 1,
+        "loss": sum(progress.losses) / len(progress.losses),
+        "learning_rate": trainer.learning_rate,
+    }
     current = trainer.use_averages()
     row |= judge.scores()
     averages = trainer.use_weights(current)
-    row["seconds"] = round(time.monotonic() - started, 1)
+    row["training_seconds"] = round(progress.epoch_seconds, 1)
+    row["seconds"] = round(progress.epoch_seconds + time.monotonic() - started, 1)
     progress.add(row, averages)
     return row
+
+
+def _not_finite(checkpoint_path: Path, progress: Progress, batch: Batch) -> str:
+    """What to tell, and what to do, when a loss or a gradient is no number any more."""
+    where = f"the loss or its gradient is not finite at step {len(progress.losses) + 1}"
+    where += f" of epoch {len(progress.history) + 1}, photos {', '.join(batch.images[:3])} and so on;"
+    if not checkpoint_path.exists():
+        return f"{where} there is no checkpoint yet: begin anew with a lower --learning-rate"
+    return (
+        f"{where} the last good checkpoint is {checkpoint_path}, after epoch {len(progress.history)};"
+        " lower --learning-rate and begin anew with --no-resume"
+    )
 
 
 def _summary(row: dict, num_epochs: int) -> str:

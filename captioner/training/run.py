@@ -2,25 +2,27 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from captioner.datasets import Dataset
 from captioner.files import sha256_of
-from captioner.model_folder import VOCABULARY, EncoderInfo
+from captioner.model_folder import CONFIG, VOCABULARY, EncoderInfo, ModelFolder
 from captioner.options import DecodingOptions, NetworkOptions, TrainingOptions
+from captioner.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
 class Listener:
     """Told how a run goes.
 
-    say: takes a line; progress: `(batches, total, title)` -> the same batches, and a function that takes each loss.
+    say: takes a line. progress: `(batches, done, total, title)` -> the same batches, and a function that takes the
+    mean loss of the last steps and the tokens a second after each.
     """
 
     say: Callable[[str], None] = lambda line: None
-    progress: Callable[[Iterable, int, str], tuple[Iterable, Callable[[float], None]]] = lambda batches, total, title: (
-        batches,
-        lambda loss: None,
+    progress: Callable[[Iterable, int, int, str], tuple[Iterable, Callable[[float, float], None]]] = (
+        lambda batches, done, total, title: (batches, lambda loss, tokens_per_second: None)
     )
 
 
@@ -35,6 +37,12 @@ class Run:
     network: NetworkOptions
     training: TrainingOptions
     decoding: DecodingOptions
+    init: ModelFolder | None = None  # a model to go on from, whose words keep their places
+
+    @cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The dataset's; with `init`, that model's with the dataset's other tokens behind."""
+        return self.dataset.tokenizer if self.init is None else self.init.tokenizer.joined_by(self.dataset.tokenizer)
 
     def identity(self) -> dict:
         """What must be the same for an interrupted run to go on."""
@@ -44,4 +52,5 @@ class Run:
             "encoder": self.encoder.key,
             "captions": sha256_of(self.dataset.folder / "captions.jsonl"),
             "vocabulary": sha256_of(self.dataset.folder / VOCABULARY),
+            "init": None if self.init is None else sha256_of(self.init.path / CONFIG),
         }

@@ -1,5 +1,8 @@
 """One step of teacher forcing, compiled: loss, clipped gradients, Adam, averaged weights."""
 
+from contextlib import contextmanager
+from pathlib import Path
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -8,6 +11,33 @@ from captioner.model import CaptionNetwork
 from captioner.options import TrainingOptions
 from captioner.training.batches import Batch
 from captioner.training.loss import caption_loss
+
+
+def _best_precision() -> str:
+    """bfloat16 where the processor multiplies it natively, float32 elsewhere: emulated, it is many times slower."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
+    except OSError:
+        flags = set()
+    is_native = bool({"avx512_bf16", "amx_bf16"} & flags) or bool(tf.config.list_physical_devices("GPU"))
+    return "mixed_bfloat16" if is_native else "float32"
+
+
+PRECISIONS = {"auto": _best_precision, "bfloat16": lambda: "mixed_bfloat16", "float32": lambda: "float32"}
+
+
+@contextmanager
+def computing_in(network: CaptionNetwork, policy: str):
+    """Inside, the network's layers compute as the Keras dtype policy says; their weights stay float32."""
+    layers = list(network._flatten_layers())
+    previous = [layer.dtype_policy for layer in layers]
+    try:
+        for layer in layers:
+            layer.dtype_policy = keras.DTypePolicy(policy)
+        yield
+    finally:
+        for layer, policy_before in zip(layers, previous, strict=True):
+            layer.dtype_policy = policy_before
 
 
 class Trainer:
@@ -27,11 +57,13 @@ class Trainer:
         self.optimizer = keras.optimizers.Adam(schedule, global_clipnorm=options.clip_norm)
         self.optimizer.build(network.trainable_variables)
         self.averages = [tf.Variable(v.value, trainable=False) for v in network.trainable_variables]
-        self._compiled_step = tf.function(self._step, input_signature=self._signature())
+        with computing_in(network, PRECISIONS[options.precision]()):  # what is traced now computes so ever after
+            self._compiled_step = tf.function(self._step, input_signature=self._signature()).get_concrete_function()
 
     def step(self, batch: Batch) -> float:
-        """Learns from one batch; its loss, in nats a token, smoothing included."""
-        return float(self._compiled_step(batch.features, batch.tokens, batch.targets, batch.weights))
+        """Learns from one batch; its loss, in nats a token, smoothing included; NaN where a gradient is not finite."""
+        arrays = batch.features, batch.tokens, batch.targets, batch.weights
+        return float(self._compiled_step(*map(tf.constant, arrays)))
 
     @property
     def learning_rate(self) -> float:
@@ -74,10 +106,11 @@ class Trainer:
             logits = self.network(features, tokens, training=True)
             loss = caption_loss(logits, targets, weights, self.options.label_smoothing)
         variables = self.network.trainable_variables
-        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        gradients = tape.gradient(loss, variables)
+        self.optimizer.apply(gradients, variables)
         # the average of few steps is short, so that a short run is not held back by its random beginning
         steps = tf.cast(self.optimizer.iterations, tf.float32)
         decay = tf.minimum(self.options.ema_decay, (1 + steps) / (10 + steps))
         for average, variable in zip(self.averages, variables, strict=True):
             average.assign(decay * average + (1 - decay) * variable.value)
-        return loss
+        return tf.where(tf.math.is_finite(tf.linalg.global_norm(gradients)), loss, float("nan"))
