@@ -91,7 +91,7 @@ class NetworkOptions(Options):
 class TrainingOptions(Options):
     """How the decoder learns by teacher forcing."""
 
-    epochs: int = 12
+    epochs: int = 16
     batch_size: int = 16  # photos a step, each with all its captions
     learning_rate: float = 6e-4  # peak, after the warm-up
     warmup_steps: int = 200
@@ -100,7 +100,7 @@ class TrainingOptions(Options):
     ema_decay: float = 0.997  # of the averaged weights, which are the ones that are kept
     word_dropout: float = 0.1  # share of the words fed in that are replaced by <unk>
     max_tokens: int = 24  # a training caption is cut after so many tokens, the end included
-    precision: str = "auto"  # of the products: bfloat16 where the processor has it, else float32
+    precision: str = "float32"  # of the products; "auto" is bfloat16 where the processor has it
     patience: int = 5  # epochs without a better dev CIDEr before training stops
     seed: int = 0
 
@@ -130,7 +130,7 @@ class DecodingOptions(Options):
     num_candidates: int = 1  # captions returned for a photo, best first
     min_words: int = 1
     max_words: int = 20
-    length_exponent: float = 0.8  # a caption's log-probability is divided by its tokens to this power
+    length_exponent: float = 0.75  # a caption's log-probability is divided by its tokens to this power
 
     def __post_init__(self):
         _require(self.beam_size >= 1, f"beam-size must be at least 1, not {self.beam_size}")
