@@ -1,6 +1,6 @@
 """Trains the six decoders alike for a few epochs and prints what each costs and gives, as a Markdown table.
 
-    python scripts/compare_decoders.py data/flickr8k runs/six --epochs 4
+python scripts/compare_decoders.py data/flickr8k runs/six --epochs 4
 """
 
 import argparse
@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from captioner.datasets import Dataset
-from captioner.encoders import encoder_spec
 from captioner.model_folder import ModelFolder
 from captioner.options import DECODERS, DecodingOptions, NetworkOptions, TrainingOptions
 
@@ -25,13 +24,11 @@ def multiply_adds_per_token(network: NetworkOptions, vocabulary_size: int, num_r
 
 
 def train_one(data_dir: Path, output_dir: Path, network: NetworkOptions, training: TrainingOptions) -> ModelFolder:
-    from captioner.cli.encoders import encoder_info
+    from captioner.cli.encoders import encoder_of
     from captioner.training import Listener, Run, train
 
     dataset = Dataset.open(data_dir)
-    encoder = dataset.info["options"]["encoder"]
-    graph_path = encoder_spec(encoder).tflite_path
-    run = Run(dataset, output_dir, encoder_info(encoder), graph_path, network, training, DecodingOptions())
+    run = Run(dataset, output_dir, *encoder_of(dataset), network, training, DecodingOptions())
     return train(run, True, Listener(say=print))
 
 

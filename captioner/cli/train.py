@@ -28,9 +28,9 @@ def _option(name, of, help, **settings):
 )
 @_option("--units", "512; sample: 128", "Width of the recurrent state.", type=int)
 @_option("--embedding-dim", "256; sample: 64", "Width of word embeddings.", type=int)
-@_option("--dropout", "0.5; sample: 0.2", "Share of values dropped while training.", type=float, metavar="X")
-@_option("--epochs", "12; sample: 20", "Times the train split is seen.", type=int)
-@_option("--batch-size", "16", "Photos a step, each with all its captions.", type=int)
+@_option("--dropout", "0.5; sample: 0", "Share of values dropped while training.", type=float, metavar="X")
+@_option("--epochs", "16; sample: 20", "Times the train split is seen.", type=int)
+@_option("--batch-size", "16; sample: 8", "Photos a step, each with all its captions.", type=int)
 @_option("--learning-rate", "0.0006; sample: 0.004", "Peak of the schedule.", type=float, metavar="X")
 @_option("--label-smoothing", "0.1", "Share of probability given to all other words.", type=float, metavar="X")
 @_option("--patience", "5", "Epochs without a better dev CIDEr-D before stopping.", type=int)
@@ -79,20 +79,17 @@ def train(data_dir, output_dir, decoder, attention, units, embedding_dim, dropou
 
 
 def _train(data_dir, output_dir, network, training, decoding, source, resume):
-    from captioner.cli.encoders import encoder_info
+    from captioner.cli.encoders import encoder_of
     from captioner.datasets import Dataset
-    from captioner.encoders import encoder_spec
 
     dataset = Dataset.open(data_dir)
     dataset.split("train")  # refuses a dataset without one before TensorFlow is loaded
+    encoder, graph_path = encoder_of(dataset)
     say("loading TensorFlow")
     with without_native_chatter():
         from captioner.training import Listener, Run, train
 
-    name = dataset.info["options"]["encoder"]
-    run = Run(
-        dataset, output_dir, encoder_info(name), encoder_spec(name).tflite_path, network, training, decoding, source
-    )
+    run = Run(dataset, output_dir, encoder, graph_path, network, training, decoding, source)
     return train(run, resume, Listener(say, _show_progress))
 
 
@@ -116,8 +113,8 @@ def _sample_options():
     from captioner.options import NetworkOptions, TrainingOptions
 
     return (
-        NetworkOptions(units=128, embedding_dim=64, dropout=0.2),
-        TrainingOptions(epochs=20, learning_rate=4e-3, ema_decay=0.95, word_dropout=0),
+        NetworkOptions(units=128, embedding_dim=64, dropout=0.0),
+        TrainingOptions(epochs=20, batch_size=8, learning_rate=4e-3, ema_decay=0.95, word_dropout=0.0),
     )
 
 

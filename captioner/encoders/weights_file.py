@@ -3,6 +3,7 @@
 An array is called `<layer>.<variable>`: `stage2_block1_expand_conv.kernel`.
 """
 
+import hashlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,20 @@ from captioner.files import written_whole
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     """The model's variables by `<layer>.<variable>`, in the order of the layers."""
     return {f"{layer.name}.{variable.name}": variable for layer in model.layers for variable in layer.variables}
+
+
+def hash_weights(model: keras.Model) -> str:
+    """The SHA-256 over name, shape and numbers of every weight of the model, in order, in hexadecimal.
+
+    Layers are not named in it: Keras numbers nameless ones by how many were made before in the same process.
+    """
+    digest = hashlib.sha256()
+    for variable in model.weights:
+        array = np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
+        array = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        digest.update(f"{variable.name} {array.shape} {array.dtype.name}\n".encode())
+        digest.update(array.data)
+    return digest.hexdigest()
 
 
 def read_weights(path: Path) -> dict[str, np.ndarray]:
