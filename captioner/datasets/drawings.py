@@ -17,10 +17,8 @@ COLOURS = {
     "green": (40, 150, 60),
     "blue": (40, 80, 200),
     "yellow": (235, 205, 40),
-    "purple": (130, 50, 160),
-    "orange": (240, 130, 30),
 }
-SHAPES = ("circle", "square", "triangle", "cross")
+SHAPES = ("circle", "square", "triangle")
 SIDE = 260  # pixels
 
 
@@ -37,24 +35,26 @@ class Scene:
         return self.first, self.second
 
     def captions(self) -> list[str]:
-        first, second = (f"{'an' if colour == 'orange' else 'a'} {colour} {shape}" for colour, shape in self.things)
+        first, second = (f"a {colour} {shape}" for colour, shape in self.things)
         before, after = ("to the left of", "to the right of") if self.is_row else ("above", "below")
         return [f"{first} {before} {second}", f"{second} {after} {first}"]
 
 
-def write_drawings(folder: Path, num_train: int = 480, num_dev: int = 60, num_test: int = 60, seed: int = 0) -> Path:
+def write_drawings(folder: Path, num_train: int = 480, num_dev: int = 40, num_test: int = 40, seed: int = 0) -> Path:
     """The folder, filled with drawings and their sidecars in `train`, `dev` and `test`.
 
-    No scene is drawn twice, so no combination of one split appears in another.
+    No combination appears in two splits. In dev and test each is drawn once, in train as often as it takes.
     """
     things = list(itertools.product(COLOURS, SHAPES))
     scenes = [Scene(a, b, is_row) for a, b in itertools.permutations(things, 2) for is_row in (True, False)]
+    assert num_dev + num_test < len(scenes)
     chance = random.Random(seed)
     chance.shuffle(scenes)
-    unused = iter(scenes)
-    for split, count in (("train", num_train), ("dev", num_dev), ("test", num_test)):
+    scenes_of = {"dev": scenes[:num_dev], "test": scenes[num_dev : num_dev + num_test]}
+    scenes_of["train"] = itertools.islice(itertools.cycle(scenes[num_dev + num_test :]), num_train)
+    for split, drawn in scenes_of.items():
         make_folder(folder / split)
-        for number, scene in enumerate(itertools.islice(unused, count)):
+        for number, scene in enumerate(drawn):
             path = folder / split / f"{number:04}.png"
             draw_scene(scene, chance).save(path, compress_level=1)
             write_text(path.with_suffix(".txt"), "\n".join(scene.captions()) + "\n")
@@ -80,9 +80,5 @@ def _draw_shape(canvas: ImageDraw.ImageDraw, shape: str, x: float, y: float, rad
         canvas.ellipse(box, fill=colour)
     elif shape == "square":
         canvas.rectangle(box, fill=colour)
-    elif shape == "triangle":
-        canvas.polygon([(x, y - radius), (x - radius, y + radius), (x + radius, y + radius)], fill=colour)
     else:
-        bar = radius / 3
-        canvas.rectangle((x - radius, y - bar, x + radius, y + bar), fill=colour)
-        canvas.rectangle((x - bar, y - radius, x + bar, y + radius), fill=colour)
+        canvas.polygon([(x, y - radius), (x - radius, y + radius), (x + radius, y + radius)], fill=colour)

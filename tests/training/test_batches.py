@@ -145,3 +145,21 @@ def test_word_dropout_is_the_same_whenever_the_epoch_is_repeated():
         (a.tokens.shape != b.tokens.shape) or (a.tokens != b.tokens).any()
         for a, b in zip(dropped(0.3)[0], dropped(0.3, epoch=2)[0], strict=True)
     )
+
+
+@pytest.mark.parametrize("first_step", [0, 1, 40, 74, 75])
+def test_an_epoch_gone_on_with_gives_just_the_batches_that_are_left(first_step):
+    lessons = many(300)
+    whole = list(lessons.epoch(4, 0, 1, word_dropout=0.3))
+    rest = list(lessons.epoch(4, 0, 1, word_dropout=0.3, first_step=first_step))
+    assert len(rest) == 75 - first_step
+    for ours, theirs in zip(rest, whole[first_step:], strict=True):
+        assert ours.images == theirs.images
+        np.testing.assert_array_equal(ours.tokens, theirs.tokens)
+        np.testing.assert_array_equal(ours.targets, theirs.targets)
+        np.testing.assert_array_equal(ours.features, theirs.features)
+
+
+def test_a_batch_names_its_photos_in_the_order_of_its_rows():
+    for batch in many(20).epoch(8, seed=0, epoch=1):
+        assert batch.images == tuple(f"{int(value) // 6}.jpg" for value in batch.features[:, 0, 0])

@@ -315,7 +315,7 @@ def test_an_unfinished_run_with_other_options_is_not_mixed_with_this_one(changes
 
 def test_an_unfinished_run_with_other_data_is_not_mixed_with_this_one(unfinished, run_in, drawings_dataset, tmp_path):
     folder = Path(shutil.copytree(drawings_dataset.folder, tmp_path / "data"))
-    captions = (folder / "captions.jsonl").read_text().replace("cross", "plus")
+    captions = (folder / "captions.jsonl").read_text().replace(" a ", " one ")
     (folder / "captions.jsonl").write_text(captions)
     other = type(drawings_dataset).open(folder)
     line = refusal(OptionsError, run_in(unfinished, dataset=other), True, Listener())
