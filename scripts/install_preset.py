@@ -1,6 +1,6 @@
 """Puts a trained model folder into the package as a shipped preset, with its licence and its fuller card.
 
-python scripts/install_preset.py runs/flickr8k flickr8k
+python scripts/install_preset.py runs/lstm flickr8k data/flickr8k
 """
 
 import argparse
@@ -8,8 +8,12 @@ import shutil
 from pathlib import Path
 
 import captioner
+from captioner import Captioner
+from captioner.datasets import Dataset
+from captioner.evaluation import caption_examples, score_examples
 from captioner.files import write_json, write_text
 from captioner.model_folder import FILES, MODEL_CARD, TRAINING_RECORD, ModelFolder, seal
+from captioner.options import DecodingOptions
 from captioner.training.model_card import model_card
 
 LICENCE = "Apache-2.0; learned from Flickr8k, whose terms are non-commercial"
@@ -35,23 +39,38 @@ names and no places. Its confidence is a mean probability of words, not a promis
 """
 
 
-def install(run_dir: Path, name: str) -> Path:
+def install(run_dir: Path, name: str, data_dir: Path) -> Path:
+    """The preset's folder: the run's weights, today's default search, and what both score on dev."""
     folder = ModelFolder.open(run_dir)
     preset_dir = Path(captioner.__file__).parent / "presets" / name
     preset_dir.mkdir(parents=True, exist_ok=True)
     for file in FILES:
         shutil.copyfile(run_dir / file, preset_dir / file)
-    record = folder.training | {"licence": LICENCE}
+    decoding = DecodingOptions()
+    record = folder.training | {"licence": LICENCE, "decoding": decoding.to_json()}
+    _seal(preset_dir, name, folder, decoding, record)
+    dataset = Dataset.open(data_dir)
+    examples = dataset.split("dev")
+    captions = caption_examples(Captioner.load(preset_dir), dataset, examples, decoding)
+    texts = [caption.text for caption in captions]
+    record["dev_scores"] = score_examples(examples, texts) | {
+        "beam_size": decoding.beam_size,
+        "num_distinct_captions": len(set(texts)),
+    }
+    _seal(preset_dir, name, folder, decoding, record)
+    return preset_dir
+
+
+def _seal(preset_dir: Path, name: str, folder: ModelFolder, decoding: DecodingOptions, record: dict) -> None:
     write_json(preset_dir / TRAINING_RECORD, record)
     write_text(preset_dir / MODEL_CARD, model_card(name, record) + NOTES)
-    seal(preset_dir, name, folder.encoder, folder.network, folder.decoding)
-    ModelFolder.open(preset_dir)
-    return preset_dir
+    seal(preset_dir, name, folder.encoder, folder.network, decoding)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("name")
+    parser.add_argument("data_dir", type=Path, help="the prepared dataset whose dev split is scored")
     arguments = parser.parse_args()
-    print(install(arguments.run_dir, arguments.name))
+    print(install(arguments.run_dir, arguments.name, arguments.data_dir))

@@ -5,4 +5,4 @@
 set -eu
 captioner prepare "$1" data/flickr8k
 captioner train data/flickr8k runs/lstm
-python scripts/install_preset.py runs/lstm flickr8k
+python scripts/install_preset.py runs/lstm flickr8k data/flickr8k

@@ -98,8 +98,7 @@ def test_keras_and_litert_see_and_say_the_same(captioner, dev):
 
     image = {name: np.asarray(value) for name, value in network.begin(seen_by_keras).items()}
     said_by_keras = [
-        captioner.tokenizer.decode(hypotheses[0].tokens)
-        for hypotheses in beam_search(step, image, folder.decoding)
+        captioner.tokenizer.decode(hypotheses[0].tokens) for hypotheses in beam_search(step, image, folder.decoding)
     ]
     said_by_litert = [caption.text for caption in captioner.caption_features(seen_by_litert)]
     assert sum(a == b for a, b in zip(said_by_keras, said_by_litert, strict=True)) >= 98

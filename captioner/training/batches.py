@@ -19,7 +19,6 @@ class Batch:
     """
 
     images: tuple[str, ...]
-
     features: np.ndarray
     tokens: np.ndarray
     targets: np.ndarray

@@ -4,6 +4,7 @@ _SCORES = {"bleu_1": "BLEU-1", "bleu_2": "BLEU-2", "bleu_3": "BLEU-3", "bleu_4":
     "rouge_l": "ROUGE-L",
     "cider": "CIDEr-D",
 }
+_DECODERS = {"rnn": "an RNN", "lstm": "an LSTM", "gru": "a GRU"}
 
 
 def model_card(name: str, record: dict) -> str:
@@ -13,7 +14,7 @@ def model_card(name: str, record: dict) -> str:
     lines = [
         f"# {name}",
         "",
-        f"Captions for photos: {record['encoder']['name']} sees, a {network['decoder'].upper()} of"
+        f"Captions for photos: {record['encoder']['name']} sees, {_DECODERS[network['decoder']]} of"
         f" {network['units']} units, {looking}, speaks. {network['parameters']:,} parameters in the decoder,"
         f" a vocabulary of {dataset['tokenizer']['vocabulary_size']:,} tokens.",
         "",
