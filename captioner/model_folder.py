@@ -118,7 +118,8 @@ def _read_config(path: Path) -> dict:
     except FileNotFoundError as error:
         raise ModelError(f"{path}: {CONFIG} is missing, so this is no finished model") from error
     except (OSError, ValueError) as error:
-        raise ModelError(f"{path / CONFIG}: cannot be read ({error})") from error
+        reason = "not valid JSON" if isinstance(error, ValueError) else error.strerror
+        raise ModelError(f"{path / CONFIG}: cannot be read ({reason})") from error
     if not isinstance(config, dict) or not isinstance(config.get("files"), dict):
         raise ModelError(f"{path / CONFIG}: not the configuration of a model")
     if config.get("format") != MODEL_FORMAT:

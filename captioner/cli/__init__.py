@@ -28,7 +28,9 @@ class _Commands(click.Group):
         for stream in (sys.stdout, sys.stderr):  # a file name need not be valid text
             stream.reconfigure(errors="surrogateescape" if stream.encoding == "utf-8" else "backslashreplace")
         try:
-            return super().main(*args, standalone_mode=False, **kwargs) or 0
+            code = super().main(*args, standalone_mode=False, **kwargs) or 0
+            sys.stdout.flush()  # a full disk is met here, not after all is said
+            return code
         except CaptionerError as error:
             click.echo(f"Error: {error}", err=True)
             return error.exit_code
@@ -39,8 +41,17 @@ class _Commands(click.Group):
             click.echo("interrupted", err=True)
             return INTERRUPTED
         except BrokenPipeError:  # whoever read the output has gone, as with `| head`
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _let_go_of_stdout()
             return 1
+        except OSError as error:  # what a command writes to its files it guards itself: this is its output
+            _let_go_of_stdout()
+            click.echo(f"Error: the output cannot be written ({error.strerror or error})", err=True)
+            return 1
+
+
+def _let_go_of_stdout() -> None:
+    """What is still buffered goes nowhere, so that the interpreter does not stumble over it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -92,7 +92,7 @@ def caption(
     photos = [item for item in found if not isinstance(item, MissingInput)]
     bare = bare and len(photos) == 1 and photos[0].file_name == names[0]
     if not photos and not failures:
-        say("no photo found" + ("" if recursive else "; --recursive looks into subfolders, too"))
+        say("no photo found" + ("" if recursive or include or exclude else "; --recursive looks into subfolders, too"))
     if dry_run:
         for photo in photos:
             click.echo(photo.file_name)
@@ -118,7 +118,9 @@ def _caption_photos(photos, model, asked, format_name, output, bare, batch_size,
         captions = captioner.caption_stream((photo.source for photo in photos), options, batch_size)
         for photo, result in zip(photos, captions, strict=True):
             if isinstance(result, ImageError):
-                failures.append(str(result) if photo.is_file else f"{photo.file_name}: {result}")
+                failures.append(
+                    str(result) if photo.is_file else str(result).replace("image:", f"{photo.file_name}:", 1)
+                )
                 writer.write_error(photo.file_name, result)
             else:
                 writer.write(photo.file_name, result)

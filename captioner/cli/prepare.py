@@ -4,6 +4,8 @@ import click
 
 from captioner.cli.shared import PATH, list_failures, parse_shares, progress_bar, say
 
+_SMALL_VOCABULARY = 200  # tokens
+
 
 @click.command()
 @click.argument("source", type=PATH)
@@ -87,6 +89,8 @@ def prepare(source, output_dir, format_name, captions, images, encoder, min_coun
     for split, counts in dataset.info["counts"].items():
         click.echo(f"{split}: {counts['photos']} photos, {counts['captions']} captions")
     click.echo(f"vocabulary: {len(dataset.tokenizer)} tokens")
+    if min_count > 1 and len(dataset.tokenizer) < _SMALL_VOCABULARY:
+        say(f"few words are seen {min_count} times in the train captions; --min-count 1 learns them all")
     problems = dataset.info["problems"]
     _tell_problems([p for p in problems if not p["lost"]], "left out")
     lost = [p for p in problems if p["lost"]]

@@ -154,7 +154,9 @@ def _show_sample(folder, data_dir) -> None:
 
     dataset = Dataset.open(data_dir)
     examples = dataset.split("test")
-    captions = [c.text for c in caption_examples(Captioner(folder), dataset, examples, folder.decoding)]
+    with without_native_chatter():
+        captioner = Captioner(folder)
+    captions = [c.text for c in caption_examples(captioner, dataset, examples, folder.decoding)]
     for example, caption in list(zip(examples, captions, strict=True))[:5]:
         click.echo(f"{_SAMPLE_DIR / 'drawings' / example.image}\t{caption}")
     scores = score_examples(examples, captions)

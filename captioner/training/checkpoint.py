@@ -66,17 +66,19 @@ def load_checkpoint(path: Path, run: dict) -> tuple[list[np.ndarray], Progress]:
         done = {name: header[name] for name in ("run", *_IN_HEADER)}
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise ModelError(f"{path}: not a checkpoint that can be read; begin anew with --no-resume") from error
-    changed = [
-        f"{name} was {done['run'].get(name)!r} and is {run.get(name)!r}"
-        for name in sorted(done["run"].keys() | run.keys())
-        if done["run"].get(name) != run.get(name)
-    ]
+    changed = changed_options(done["run"], run)
     if changed:
         raise OptionsError(
-            f"{path.parent}: an unfinished run with other options is there ({'; '.join(changed)});"
+            f"{path.parent}: an unfinished run with other options is there ({changed});"
             " give the same options to go on, --no-resume to begin anew, or another folder"
         )
     return state, Progress(best_weights=best, **{name: done[name] for name in _IN_HEADER})
+
+
+def changed_options(before: dict, now: dict) -> str:
+    """Every option that differs, with both its values; empty where none does."""
+    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
+    return "; ".join(f"{name} was {before.get(name)!r} and is {now.get(name)!r}" for name in names)
 
 
 def _numbered(names: list[str], prefix: str) -> list[str]:

@@ -74,6 +74,7 @@ def _record(run: Run, network: CaptionNetwork, progress: Progress) -> dict:
         "encoder": vars(run.encoder),
         "network": run.network.to_json() | {"parameters": network.count_params()},
         "training": run.training.to_json(),
+        "run": run.identity(),
         "init": None if run.init is None else run.init.name,
         "decoding": run.decoding.to_json(),
         "versions": {"python": platform.python_version()} | {name: version(name) for name in _RECORDED_PACKAGES},

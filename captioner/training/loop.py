@@ -8,14 +8,14 @@ from pathlib import Path
 
 import keras
 
-from captioner.errors import CaptionerError, ModelError
+from captioner.errors import CaptionerError, ModelError, OptionsError
 from captioner.files import make_folder, written_whole
 from captioner.model import CaptionNetwork, build_network, grown_network, load_decoder_weights
 from captioner.model_folder import CONFIG, DECODER_WEIGHTS, FILES, ModelFolder, is_model
 from captioner.outputs.figures import draw_learning_curves
 from captioner.training.batches import Batch, TeacherForcing
 from captioner.training.board import Board
-from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from captioner.training.checkpoint import Progress, changed_options, load_checkpoint, save_checkpoint
 from captioner.training.finish import write_model
 from captioner.training.judge import DevJudge
 from captioner.training.run import Listener, Run
@@ -41,8 +41,7 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
     if not resume:
         _clear(run.output_dir)
     elif not checkpoint_path.exists() and is_model(run.output_dir):
-        listener.say(f"{run.output_dir} holds a finished model; --no-resume trains it anew")
-        return ModelFolder.open(run.output_dir)
+        return _finished_model(run, listener)
     if not checkpoint_path.exists():
         for name in _OUTPUTS:
             if (run.output_dir / name).exists():
@@ -86,6 +85,19 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
     return folder
 
 
+def _finished_model(run: Run, listener: Listener) -> ModelFolder:
+    """The model that is there. Raises: OptionsError when it was trained with other options than are asked for now."""
+    folder = ModelFolder.open(run.output_dir)
+    changed = changed_options(folder.training.get("run", run.identity()), run.identity())
+    if changed:
+        raise OptionsError(
+            f"{run.output_dir}: holds a model finished with other options ({changed});"
+            " --no-resume trains it anew, or give another folder"
+        )
+    listener.say(f"{run.output_dir} holds a finished model; --no-resume trains it anew")
+    return folder
+
+
 def _first_network(run: Run) -> CaptionNetwork:
     """The network that training begins with. Raises: ModelError, OptionsError when `run.init` does not fit the run."""
     grid = run.encoder.num_regions, run.encoder.depth
@@ -110,10 +122,12 @@ def _clear(folder: Path) -> None:
 
 def _is_over(progress: Progress, run: Run, listener: Listener) -> bool:
     num_epochs = len(progress.history)
+    if num_epochs >= run.training.epochs:
+        return True
     if num_epochs and num_epochs - progress.best_epoch >= run.training.patience:
         listener.say(f"dev CIDEr-D has not risen for {run.training.patience} epochs: stopping here")
         return True
-    return num_epochs >= run.training.epochs
+    return False
 
 
 def _take_steps(run: Run, trainer: Trainer, lessons: TeacherForcing, progress: Progress, listener, save) -> None:

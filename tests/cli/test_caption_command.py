@@ -172,3 +172,13 @@ def test_a_file_name_that_is_no_valid_text_comes_back_as_it_is(tiny_model_dir, t
     assert subprocess.run(command, capture_output=True, check=True).stdout.startswith(name + b"\t")
     record = json.loads(subprocess.run([*command, "-f", "jsonl"], capture_output=True, check=True).stdout)
     assert os.fsencode(record["file_name"]) == name
+
+
+@pytest.mark.parametrize("command", [["models"], ["caption", str(PHOTOS / "dog.jpg")]], ids=lambda c: c[0])
+def test_a_full_disk_behind_stdout_is_one_line(command):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "captioner", *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "Error: the output cannot be written (No space left on device)\n"

@@ -200,6 +200,14 @@ def test_a_finished_run_is_left_as_it_is(unbroken, run_in):
     assert before == {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
 
 
+def test_a_finished_run_with_other_options_is_not_taken_for_this_one(unbroken, run_in):
+    line = refusal(OptionsError, run_in(unbroken[0], learning_rate=1e-3), True, Listener())
+    assert line == (
+        f"{unbroken[0]}: holds a model finished with other options (learning_rate was 0.02 and is 0.001);"
+        " --no-resume trains it anew, or give another folder"
+    )
+
+
 def test_an_interrupted_run_is_no_model(broken_off):
     with pytest.raises(ModelError, match="so this is no finished model"):
         ModelFolder.open(broken_off)
