@@ -65,7 +65,8 @@ class PrepareOptions(Options):
         _require(self.batch_size >= 1, f"batch-size must be at least 1, not {self.batch_size}")
         _require(
             len(self.split) == 3 and all(0 <= share < math.inf for share in self.split) and sum(self.split) > 0,
-            f"split must be three shares for train, dev and test, such as 0.8,0.1,0.1, not {','.join(map(str, self.split))}",
+            "split must be three shares for train, dev and test, such as 0.8,0.1,0.1,"
+            f" not {','.join(map(str, self.split))}",
         )
         _require(self.split[0] > 0, "split must leave photos to train on: its first share is 0")
 
@@ -137,7 +138,7 @@ class DecodingOptions(Options):
         _require(self.num_candidates >= 1, f"candidates must be at least 1, not {self.num_candidates}")
         _require(
             self.num_candidates <= self.beam_size,
-            f"candidates must lie between 1 and the beam size {self.beam_size}, not {self.num_candidates}",
+            f"candidates must not be more than the beam size {self.beam_size}, not {self.num_candidates}",
         )
         _require(self.min_words >= 0, f"min-words must be at least 0, not {self.min_words}")
         _require(
