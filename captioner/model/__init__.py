@@ -7,9 +7,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from captioner.model.export import export_decoder, load_decoder_weights, save_decoder_weights
 from captioner.model.network import CaptionNetwork, build_network, grown_network
+from captioner.model.packing import Packing
 
 __all__ = [
     "CaptionNetwork",
+    "Packing",
     "build_network",
     "export_decoder",
     "grown_network",

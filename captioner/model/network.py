@@ -12,6 +12,8 @@ import keras
 from keras import ops
 
 from captioner.errors import OptionsError
+from captioner.model.packing import Packing
+from captioner.model.recurrence import run_cell
 from captioner.options import NetworkOptions
 
 RECURRENT_LAYERS = {
@@ -38,6 +40,7 @@ class CaptionNetwork(keras.Model):
         self.embedding = keras.layers.Embedding(vocabulary_size, options.embedding_dim, name="embedding")
         self.embedding_dropout = keras.layers.Dropout(options.dropout, seed=2)
         self.recurrent = RECURRENT_LAYERS[options.decoder](units, return_sequences=True, name="recurrent")
+        self.recurrent.build((None, None, options.embedding_dim))  # it is its cell that is called
         if options.attention:
             self.key_projection = keras.layers.Dense(units, use_bias=False, name="key_projection")
             self.query_projection = keras.layers.Dense(units, use_bias=False, name="query_projection")
@@ -75,52 +78,51 @@ class CaptionNetwork(keras.Model):
         states = ops.split(ops.reshape(state, (-1, self.num_states * self.options.units)), self.num_states, axis=-1)
         hidden, states = self.recurrent.cell(embedded, states)
         hidden = ops.reshape(hidden, (num_photos, num_beams, self.options.units))
-        spoken, attention = self._look(hidden, keys, values)
-        logits = self.vocabulary_projection(spoken)
-        result = {
-            "log_probs": ops.log_softmax(logits, axis=-1),
-            "state": ops.reshape(ops.concatenate(states, axis=-1), ops.shape(state)),
-        }
-        if attention is not None:
-            result["attention"] = attention
-        return result
+        result = {"state": ops.reshape(ops.concatenate(states, axis=-1), ops.shape(state))}
+        if self.options.attention:
+            seen, result["attention"] = self._attend(self.query_projection(hidden), keys, values)
+            hidden = self._join(hidden, seen)
+        return result | {"log_probs": ops.log_softmax(self.vocabulary_projection(hidden), axis=-1)}
 
-    def call(self, features, tokens, training=False):
-        """Teacher forcing: logits of every next token.
+    def call(self, features, tokens, packing: Packing, training=False):
+        """Teacher forcing: logits of every next token, at the spoken positions alone.
 
         features: (photos, regions, depth); tokens: (photos, captions, time) int32, first the start token
-        -> (photos, captions, time, vocabulary). A photo's captions share its keys and values.
+        -> (rows, vocabulary), rows as packed. A photo's captions share its keys and values.
         """
-        num_photos, num_captions, num_steps = ops.shape(tokens)
-        units = self.options.units
+        num_photos, num_captions, _ = ops.shape(tokens)
         image = self.begin(features, training=training)
-        embedded = self.embedding_dropout(self.embedding(tokens), training=training)
-        embedded = ops.reshape(embedded, (-1, num_steps, self.options.embedding_dim))
+        embedded = self.embedding_dropout(self.embedding(packing.pack(tokens)), training=training)
         state = ops.repeat(image["state"], num_captions, axis=0)
-        hidden = self.recurrent(embedded, initial_state=ops.split(state, self.num_states, axis=-1))
-        hidden = ops.reshape(hidden, (num_photos, num_captions * num_steps, units))
-        spoken, _ = self._look(hidden, image.get("keys"), image.get("values"))
-        logits = self.vocabulary_projection(self.output_dropout(spoken, training=training))
-        return ops.reshape(logits, (num_photos, num_captions, num_steps, self.vocabulary_size))
+        hidden = run_cell(self.recurrent.cell, embedded, ops.split(state, self.num_states, axis=-1), packing)
+        if self.options.attention:
+            queries = packing.unpack(self.query_projection(hidden))
+            queries = ops.reshape(queries, (num_photos, -1, self.options.units))
+            seen, _ = self._attend(queries, image["keys"], image["values"])
+            hidden = self._join(hidden, packing.pack(ops.reshape(seen, (*ops.shape(tokens), self.options.units))))
+        return self.vocabulary_projection(self.output_dropout(hidden, training=training))
 
-    def _look(self, hidden, keys, values):
-        """What the cell says after looking: (spoken, attention), both one row a row of `hidden`.
+    def _attend(self, queries, keys, values):
+        """Where the cell looks and what it sees there: `(seen, attention)`.
 
-        hidden: (photos, rows, units) -> spoken: (photos, rows, units); attention: (photos, rows, regions) or None.
-        Scaled dot product (Vaswani et al. 2017, eq. 1), joined as in Luong et al. 2015, eq. 5.
+        queries: (photos, rows, units); keys, values: (photos, regions, units)
+        -> seen: (photos, rows, units); attention: (photos, rows, regions), sums to 1.
+        Scaled dot product (Vaswani et al. 2017, eq. 1).
         """
-        if not self.options.attention:
-            return hidden, None
-        scores = ops.matmul(self.query_projection(hidden), ops.transpose(keys, (0, 2, 1)))
+        scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
         attention = ops.softmax(scores / self.options.units**0.5, axis=-1)
-        seen = ops.matmul(attention, values)
-        return self.combination(ops.concatenate([hidden, seen], axis=-1)), attention
+        return ops.matmul(attention, values), attention
+
+    def _join(self, hidden, seen):
+        """What the cell says after looking (Luong et al. 2015, eq. 5)."""
+        return self.combination(ops.concatenate([hidden, seen], axis=-1))
 
 
 def build_network(options: NetworkOptions, vocabulary_size: int, num_regions: int, depth: int) -> CaptionNetwork:
     """The network with its weights made, drawn at random."""
     network = CaptionNetwork(options, vocabulary_size, num_regions, depth)
-    network(ops.zeros((1, num_regions, depth)), ops.zeros((1, 1, 1), "int32"))
+    packing = Packing.of(ops.ones((1, 1), "int32"), 1)
+    network(ops.zeros((1, num_regions, depth)), ops.zeros((1, 1, 1), "int32"), packing=packing)
     return network
 
 

@@ -1,6 +1,6 @@
 """The loss of teacher forcing."""
 
-from keras import ops
+import tensorflow as tf
 
 
 def caption_loss(logits, targets, weights, label_smoothing: float):
@@ -9,8 +9,22 @@ def caption_loss(logits, targets, weights, label_smoothing: float):
     The targets are smoothed towards the uniform distribution (Szegedy et al. 2016, section 7).
     logits: (..., vocabulary) float; targets: (...) int; weights: (...) float, not all 0 -> scalar float32.
     """
-    logits = ops.cast(logits, "float32")
-    log_normalizer = ops.logsumexp(logits, axis=-1)
-    target_logits = ops.squeeze(ops.take_along_axis(logits, targets[..., None], axis=-1), axis=-1)
-    smoothed = (1 - label_smoothing) * target_logits + label_smoothing * ops.mean(logits, axis=-1)
-    return ops.sum((log_normalizer - smoothed) * weights) / ops.sum(weights)
+    logits = tf.cast(logits, tf.float32)
+    losses = _smoothed_cross_entropy(logits, tf.convert_to_tensor(targets), tf.constant(label_smoothing, tf.float32))
+    return tf.reduce_sum(losses * weights) / tf.reduce_sum(weights)
+
+
+@tf.custom_gradient
+def _smoothed_cross_entropy(logits, targets, smoothing):
+    """(...) float32. Its gradient, probabilities less smoothed targets, is written down: one pass over the logits."""
+    log_probs = tf.nn.log_softmax(logits)
+    target_log_probs = tf.gather(log_probs, targets, batch_dims=targets.shape.rank)
+    losses = -(1 - smoothing) * target_log_probs - smoothing * tf.reduce_mean(log_probs, axis=-1)
+
+    def gradient(upstream):
+        vocabulary_size = tf.shape(logits)[-1]
+        rest = smoothing / tf.cast(vocabulary_size, tf.float32)
+        smoothed = tf.one_hot(targets, vocabulary_size, 1 - smoothing + rest, rest)
+        return (tf.exp(log_probs) - smoothed) * upstream[..., None], None, None
+
+    return losses, gradient

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from captioner.model import build_network
+from captioner.model import Packing, build_network
 from captioner.options import DECODERS, NetworkOptions
 from captioner.tokenizer import START_ID
 from captioner.training.loss import caption_loss
@@ -49,7 +49,17 @@ def arrays(outputs):
 
 
 def teach(network, features, tokens, **options):
-    return keras.ops.convert_to_numpy(network(features, tokens, **options))
+    """Logits (photos, captions, time, vocabulary) of captions that speak at every position."""
+    packing = Packing.of(np.full(tokens.shape[:2], tokens.shape[2], np.int32), tokens.shape[2])
+    rows = network(features, tokens, packing=packing, **options)
+    return keras.ops.convert_to_numpy(packing.unpack(rows))
+
+
+def loss_of(network, features, tokens, targets, weights):
+    """As the trainer takes it: spoken is what weighs something."""
+    packing = Packing.of(weights.astype(bool).sum(axis=-1, dtype=np.int32), tokens.shape[2])
+    logits = network(features, tokens, packing=packing)
+    return float(caption_loss(logits, packing.pack(targets), packing.pack(weights), 0.1))
 
 
 def test_teaching_gives_a_logit_for_every_word_at_every_place(network, features, tokens):
@@ -76,7 +86,7 @@ def test_step_gives_a_distribution_over_words_for_every_beam(network, features):
 
 
 def test_teacher_forcing_equals_stepping_token_by_token(network, features, tokens):
-    taught = keras.ops.convert_to_numpy(keras.ops.log_softmax(network(features, tokens), axis=-1))
+    taught = keras.ops.convert_to_numpy(keras.ops.log_softmax(teach(network, features, tokens), axis=-1))
     image = network.begin(features)
     state = keras.ops.repeat(image.pop("state")[:, None], tokens.shape[1], axis=1)  # captions are beams
     for place in range(tokens.shape[2]):
@@ -101,18 +111,18 @@ def test_padded_positions_never_change_the_loss(network, features, tokens):
     targets = np.roll(tokens, -1, axis=-1)
     weights = np.ones(tokens.shape, np.float32)
     weights[0, 0, 3:] = weights[1, :, 2:] = weights[2, 1, :] = 0  # the last is a missing caption
-    before = float(caption_loss(network(features, tokens), targets, weights, 0.1))
+    before = loss_of(network, features, tokens, targets, weights)
     is_padding = weights == 0
     tokens[is_padding] = (tokens[is_padding] + 3) % VOCABULARY_SIZE
     targets[is_padding] = (targets[is_padding] + 5) % VOCABULARY_SIZE
-    assert float(caption_loss(network(features, tokens), targets, weights, 0.1)) == pytest.approx(before, rel=1e-6)
+    assert loss_of(network, features, tokens, targets, weights) == pytest.approx(before, rel=1e-6)
 
 
 def test_more_padding_never_changes_the_loss(network, features, tokens):
     targets, weights = np.roll(tokens, -1, axis=-1), np.ones(tokens.shape, np.float32)
-    before = float(caption_loss(network(features, tokens), targets, weights, 0.1))
+    before = loss_of(network, features, tokens, targets, weights)
     wider = [np.pad(array, ((0, 0), (0, 1), (0, 3))) for array in (tokens, targets, weights)]
-    after = float(caption_loss(network(features, wider[0]), wider[1], wider[2], 0.1))
+    after = loss_of(network, features, *wider)
     assert after == pytest.approx(before, rel=1e-5)
 
 
