@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import captioner.training_stack  # noqa: F401  (before Keras)
 from captioner.errors import ModelError, OptionsError
 from captioner.files import sha256_of
 
 if TYPE_CHECKING:
     import keras
-
-os.environ["KERAS_BACKEND"] = "tensorflow"  # whose converter writes encoders for LiteRT
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 

@@ -1,10 +1,6 @@
 """The captioning network in Keras, and its way into a model folder."""
 
-import os
-
-os.environ["KERAS_BACKEND"] = "tensorflow"  # the training step and the export speak to TensorFlow
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
+import captioner.training_stack  # noqa: F401  (before Keras)
 from captioner.model.export import export_decoder, load_decoder_weights, save_decoder_weights
 from captioner.model.network import CaptionNetwork, build_network, grown_network
 from captioner.model.packing import Packing

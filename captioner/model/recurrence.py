@@ -50,15 +50,12 @@ def run_cell(cell: keras.layers.Layer, inputs: tf.Tensor, first_states: States, 
     inputs: (rows, depth); first_states: each (captions, units), in the captions' own order.
     The same as calling the cell step by step, and so are its gradients.
     """
-    kernel = tf.cast(cell.recurrent_kernel, inputs.dtype)
-    bias, recurrent_bias = tf.unstack(cell.bias) if cell.bias.shape.rank == 2 else (cell.bias, None)
-    projected = inputs @ tf.cast(cell.kernel, inputs.dtype) + tf.cast(bias, inputs.dtype)
-    if recurrent_bias is None:
-        recurrent_bias = tf.zeros(kernel.shape[1])
-    first_states = tuple(tf.gather(state, packing.order) for state in first_states)
-    return _recur(partial(BETWEEN_PRODUCTS[type(cell)], cell), packing)(
-        projected, kernel, tf.cast(recurrent_bias, inputs.dtype), *first_states
-    )
+    kernel, recurrent_kernel, bias = (tf.cast(v, inputs.dtype) for v in (cell.kernel, cell.recurrent_kernel, cell.bias))
+    # only a GRU cell has a bias for its second product, too
+    bias, recurrent_bias = tf.unstack(bias) if bias.shape.rank == 2 else (bias, tf.zeros_like(bias))
+    first_states = [tf.gather(state, packing.order) for state in first_states]
+    recur = _recur(partial(BETWEEN_PRODUCTS[type(cell)], cell), packing)
+    return recur(inputs @ kernel + bias, recurrent_kernel, recurrent_bias, *first_states)
 
 
 def _recur(gates: Callable[..., States], packing: Packing):
@@ -126,23 +123,28 @@ def _listen_back(gates, packing: Packing, projected, recurrent, kernel, before, 
             states, sources, d_states, unconnected_gradients=tf.UnconnectedGradients.ZERO
         )
         d_before[0] += tf.matmul(d_recurrent, kernel, transpose_b=True)
-        return (
-            time - 1,
-            tuple(d_before),
-            projected_rows.write(time, d_projected),
-            recurrent_rows.write(time, d_recurrent),
-        )
+        rows = projected_rows.write(time, d_projected), recurrent_rows.write(time, d_recurrent)
+        return time - 1, tuple(d_before), *rows
 
     start = num_steps - 1, tuple(tf.zeros([0, units], upstream.dtype) for _ in before), rows(), rows()
-    shapes = tf.TensorShape([]), tuple(tf.TensorShape([None, units]) for _ in before)
-    _, d_first, d_projected, d_recurrent = tf.while_loop(
-        lambda time, *_: time >= 0, step, start, (*shapes, tf.TensorShape(None), tf.TensorShape(None))
-    )
+    _, d_first, d_projected, d_recurrent = tf.while_loop(lambda time, *_: time >= 0, step, start, _shapes_of(start))
     return d_projected.concat(), d_recurrent.concat(), d_first
 
 
 def _rows_of_time(num_steps, dtype, depth: int) -> tf.TensorArray:
     return tf.TensorArray(dtype, num_steps, infer_shape=False, element_shape=[None, depth])
+
+
+def _shapes_of(loop_variables):
+    """The shapes that hold in every step: fewer and fewer captions speak."""
+
+    def shape_of(variable):
+        if isinstance(variable, tf.TensorArray):
+            return tf.TensorShape(None)
+        shape = tf.convert_to_tensor(variable).shape
+        return tf.TensorShape([None, *shape[1:]]) if shape.rank else shape
+
+    return tf.nest.map_structure(shape_of, loop_variables)
 
 
 def _padded(states: States, count) -> list[tf.Tensor]:

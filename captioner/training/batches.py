@@ -1,6 +1,8 @@
 """Batches for teacher forcing: P photos with C captions each. The shift happens here and nowhere else."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +10,7 @@ import numpy as np
 from captioner.datasets import Example
 from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID, Tokenizer
 
+_AHEAD = 2  # batches made while one is learned from
 _CHUNK_STEPS = 32  # steps' worth of photos among which equal lengths are brought together
 
 
@@ -88,3 +91,12 @@ class TeacherForcing:
                 weights[p, c, : len(ids)] = 1
         images = tuple(self._images[photo] for photo in photos)
         return Batch(images, self._features[self._rows[photos]], tokens, targets, weights)
+
+
+def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, the next ones being read in a thread of their own."""
+    with ThreadPoolExecutor(1) as pool:
+        pending = deque(pool.submit(next, batches, None) for _ in range(_AHEAD))
+        while (batch := pending.popleft().result()) is not None:
+            pending.append(pool.submit(next, batches, None))
+            yield batch

@@ -43,7 +43,7 @@ def computing_in(network: CaptionNetwork, policy: str):
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Keras's Adam, each variable updated by TensorFlow's one operation for it: the weights are read once, not tenfold."""
+    """Keras's Adam, by TensorFlow's one operation for it, which reads the weights once and not tenfold."""
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
