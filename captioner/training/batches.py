@@ -11,7 +11,6 @@ from captioner.datasets import Example
 from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID, Tokenizer
 
 _AHEAD = 2  # batches made while one is learned from
-_CHUNK_STEPS = 32  # steps' worth of photos among which equal lengths are brought together
 
 
 @dataclass(frozen=True)
@@ -31,12 +30,20 @@ class Batch:
 class TeacherForcing:
     """The captions of a split as token ids, and their photos' features, served in shuffled batches.
 
-    features: (rows, regions, depth), usually memory-mapped; rows: the row of each example.
+    features: (rows, regions, depth), usually memory-mapped; rows: the row of each example;
+    sorted_steps: steps' worth of photos among which captions of like length are brought together, 1 for none.
     """
 
     def __init__(
-        self, examples: list[Example], features: np.ndarray, rows: np.ndarray, tokenizer: Tokenizer, max_tokens: int
+        self,
+        examples: list[Example],
+        features: np.ndarray,
+        rows: np.ndarray,
+        tokenizer: Tokenizer,
+        max_tokens: int,
+        sorted_steps: int = 32,
     ):
+        self._sorted_steps = sorted_steps
         self._images = [example.image for example in examples]
         self._features, self._rows = features, rows
         # a caption that is cut has no end token: it must not learn to stop there
@@ -45,6 +52,7 @@ class TeacherForcing:
         ]
         self._lengths = np.array([max(map(len, captions)) for captions in self._captions])
         self.num_captions = sum(map(len, self._captions))
+        self.num_tokens = sum(len(ids) for captions in self._captions for ids in captions)  # targets an epoch
 
     def num_steps(self, batch_size: int) -> int:
         return -(-len(self._captions) // batch_size)
@@ -54,7 +62,7 @@ class TeacherForcing:
     ) -> Iterator[Batch]:
         """Every photo once, in an order that depends on the seed and the epoch alone.
 
-        Within a stretch of a few dozen steps, photos with captions of like length share a step.
+        Within a stretch of `sorted_steps`, photos with captions of like length share a step.
         word_dropout: share of the words fed in that become <unk>, so that the network listens less to the words
         before and more to the photo (Bowman et al. 2016, section 3.1). first_step: steps that were taken already.
         """
@@ -69,7 +77,7 @@ class TeacherForcing:
         """The photos of each step."""
         random = np.random.default_rng([seed, epoch])
         order = random.permutation(len(self._captions))
-        chunk = batch_size * _CHUNK_STEPS
+        chunk = batch_size * self._sorted_steps
         for start in range(0, len(order), chunk):
             stretch = order[start : start + chunk]
             stretch = stretch[np.argsort(self._lengths[stretch], kind="stable")]
