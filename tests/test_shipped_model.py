@@ -7,8 +7,10 @@ from click.testing import CliRunner
 from captioner import Captioner
 from captioner.cli import main
 from captioner.datasets import read_annotations
+from captioner.encoders import encoder_key, encoder_spec
 from captioner.evaluation import score_examples
 from captioner.images import read_image
+from captioner.model_folder import ENCODER_GRAPH
 from captioner.options import DecodingOptions
 
 MAX_GRAPH_BYTES = 40e6
@@ -35,6 +37,12 @@ def dev_captions(captioner, dev):
 def test_both_graphs_stay_small(captioner):
     sizes = [(captioner.folder.path / name).stat().st_size for name in ("encoder.tflite", "decoder.tflite")]
     assert sum(sizes) <= MAX_GRAPH_BYTES
+
+
+def test_it_sees_through_the_shipped_encoder_under_todays_key(captioner):
+    encoder = captioner.folder.encoder
+    assert encoder.key == captioner.folder.training["encoder"]["key"] == encoder_key(encoder.name)
+    assert (captioner.folder.path / ENCODER_GRAPH).read_bytes() == encoder_spec(encoder.name).tflite_path.read_bytes()
 
 
 def test_models_lists_it_with_size_scores_and_licence():
@@ -93,11 +101,8 @@ def test_keras_and_litert_see_and_say_the_same(captioner, dev):
     images = np.stack([read_image(path, folder.encoder.image_size) for path in dev[1][:100]])
     seen_by_keras = np.concatenate([encoder.predict(images[i : i + 10], verbose=0) for i in range(0, 100, 10)])
     seen_by_litert = np.concatenate([captioner.encoder(image[None]) for image in images])
-    difference = np.linalg.norm(seen_by_keras - seen_by_litert) / np.linalg.norm(seen_by_keras)
-    assert difference <= 0.01
-    # single photos reach 1.05%: the exported kernels are rounded to float16 after batch normalisation is folded in
     by_photo = np.linalg.norm(seen_by_keras - seen_by_litert, axis=(1, 2)) / np.linalg.norm(seen_by_keras, axis=(1, 2))
-    assert by_photo.max() <= 0.012
+    assert by_photo.max() <= 0.001
 
     image = {name: np.asarray(value) for name, value in network.begin(seen_by_keras).items()}
     said_by_keras = [

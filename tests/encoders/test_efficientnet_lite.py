@@ -87,7 +87,7 @@ def test_keras_and_litert_give_the_same_features(encoder, run_litert, drawings, 
     assert in_litert.shape == in_keras.shape == (batch_size, SPEC.num_regions, SPEC.depth)
     assert in_litert.dtype == np.float32
     for found, expected in zip(in_litert, in_keras, strict=True):
-        assert relative_difference(found, expected) < 0.01
+        assert relative_difference(found, expected) < 0.001
 
 
 def test_features_do_not_depend_on_the_batch(run_litert, drawings):

@@ -7,6 +7,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from captioner.encoders import ENCODERS
 from captioner.encoders.export import export_encoder
+from captioner.encoders.weights_file import read_weights
 from captioner.errors import CaptionerError
 
 
@@ -59,6 +60,20 @@ def test_shipped_exports_hold_built_in_operations_only(spec):
     codes = {code for code, _ in operations(spec.tflite_path)}
     assert schema.BuiltinOperator.CONV_2D in codes
     assert schema.BuiltinOperator.CUSTOM not in codes  # Flex operations are custom ones
+
+
+@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.weights_file], ids=lambda s: s.name)
+def test_shipped_graphs_hold_the_numbers_of_the_shipped_weights(spec):
+    weights = read_weights(spec.weights_path)
+    model = flatbuffer_utils.read_model(str(spec.tflite_path))
+    constants = [tensor for tensor in model.subgraphs[0].tensors if model.buffers[tensor.buffer].data is not None]
+    held = {(tensor.type, bytes(model.buffers[tensor.buffer].data)) for tensor in constants}
+    kinds = {np.dtype("float32"): schema.TensorType.FLOAT32, np.dtype("float16"): schema.TensorType.FLOAT16}
+    for name, array in weights.items():
+        if name.endswith(".kernel"):  # (height, width, in, out); in a graph (out, height, width, in), depthwise alike
+            assert (kinds[array.dtype], array.transpose(3, 0, 1, 2).tobytes()) in held, name
+        elif name.endswith(".beta"):
+            assert (kinds[array.dtype], array.tobytes()) in held, name
 
 
 @pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.weights_file], ids=lambda s: s.name)
