@@ -110,8 +110,8 @@ class FeatureCache:
         np.lib.format.write_array_header_1_0(header, {"descr": _FLOAT16, "fortran_order": False, "shape": shape})
         assert present is None or present.offset == header.tell()
         with self.path.open("wb" if present is None else "r+b") as file:
-            file.write(header.getvalue())
             file.truncate(header.tell() + 2 * num_rows * self.row_shape[0] * self.row_shape[1])
+            file.write(header.getvalue())  # last: a header that promises more than there is makes all unreadable
         return header.tell()
 
     def _not_written(self, error: OSError) -> DatasetError:
