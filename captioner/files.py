@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from captioner.errors import CaptionerError
@@ -32,13 +32,24 @@ def written_whole(path: Path):
 
 
 def write_json(path: Path, values) -> None:
-    write_text(path, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
+    write_text(path, json_text(values))
+
+
+def json_text(values) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8; a file name in the text that is no valid UTF-8 goes out as the bytes it has."""
-    with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
+    write_texts({path: text})
+
+
+def write_texts(texts: dict[Path, str]) -> None:
+    """Writes each as `write_text` does, after all of them found room; the first takes its place last."""
+    with ExitStack() as moves:
+        for path, text in texts.items():
+            temporary = moves.enter_context(written_whole(path))
+            temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def make_folder(path: Path) -> Path:

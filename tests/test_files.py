@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from captioner.errors import CaptionerError
-from captioner.files import make_folder, sha256_of, write_json, write_text, written_whole
+from captioner.files import make_folder, sha256_of, write_json, write_text, write_texts, written_whole
 
 
 def test_a_file_appears_when_the_block_ends_well(tmp_path):
@@ -130,3 +130,22 @@ def test_sha256_is_that_of_the_content(tmp_path):
     content = os.urandom(300_000)
     (tmp_path / "file").write_bytes(content)
     assert sha256_of(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+# several at once
+
+
+def test_several_texts_are_written_or_none_is(tmp_path):
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(CaptionerError, match=r"no/b: cannot be written \(No such file or directory\)"):
+        write_texts({tmp_path / "a": "new", tmp_path / "no" / "b": "new"})
+    assert os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_text() == "old"
+    write_texts({tmp_path / "a": "new", tmp_path / "b": "newer"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "new", "b": "newer"}
+
+
+def test_of_several_texts_the_first_takes_its_place_last(tmp_path, monkeypatch):
+    moved, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda source, target: moved.append(target.name) or replace(source, target))
+    write_texts({tmp_path / name: name for name in "abc"})
+    assert moved == ["c", "b", "a"]

@@ -15,7 +15,7 @@ import numpy as np
 from captioner.datasets.examples import Annotations, Example, Problem, first_of
 from captioner.datasets.features import FeatureCache, photo_stamp
 from captioner.errors import DatasetError, ImageError, OptionsError
-from captioner.files import make_folder, write_json, write_text
+from captioner.files import json_text, make_folder, write_texts
 from captioner.images import read_images
 from captioner.options import SPLITS, PrepareOptions
 from captioner.tokenizer import SPECIAL_TOKENS, Tokenizer
@@ -118,35 +118,36 @@ def prepare(
     )  # refuses what cannot be learned from before photos are encoded
     make_folder(output_dir)
     cache = FeatureCache(output_dir / "features", encoder.key, encoder.num_regions, encoder.depth)
-    unusable = _encode_photos(annotations, cache, options, encoder, threads, report)
+    unusable = _encode_photos(annotations, cache, encoder, threads, report)
     problems = annotations.problems + unusable
     lost = {problem.where for problem in unusable}
     examples = [example for example in examples if example.image not in lost]
     tokenizer = _learn_vocabulary(examples, source, options, problems)
-    tokenizer.save(output_dir / "vocabulary.txt")
     lines = ({"image": e.image, "split": e.split, "captions": list(e.captions)} for e in examples)
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    write_text(output_dir / "captions.jsonl", text)
-    write_json(
-        output_dir / "dataset.json",
-        {
-            "format": DATASET_FORMAT,
-            "source": str(source.resolve()),
-            "source_format": format_name,
-            "images_dir": str(annotations.images_dir.resolve()),
-            "encoder": encoder.key,
-            "encoder_info": {
-                "name": options.encoder,
-                "key": encoder.key,
-                "image_size": encoder.image_size,
-                "num_regions": encoder.num_regions,
-                "depth": encoder.depth,
-            },
-            "options": options.to_json(),
-            "tokenizer": tokenizer.settings | {"vocabulary_size": len(tokenizer)},
-            "counts": _counts(examples),
-            "problems": [{"kind": p.kind, "where": p.where, "detail": p.detail, "lost": p.lost} for p in problems],
+    info = {
+        "format": DATASET_FORMAT,
+        "source": str(source.resolve()),
+        "source_format": format_name,
+        "images_dir": str(annotations.images_dir.resolve()),
+        "encoder": encoder.key,
+        "encoder_info": {
+            "name": options.encoder,
+            "key": encoder.key,
+            "image_size": encoder.image_size,
+            "num_regions": encoder.num_regions,
+            "depth": encoder.depth,
         },
+        "options": options.to_json(),
+        "tokenizer": tokenizer.settings | {"vocabulary_size": len(tokenizer)},
+        "counts": _counts(examples),
+        "problems": [{"kind": p.kind, "where": p.where, "detail": p.detail, "lost": p.lost} for p in problems],
+    }
+    write_texts(
+        {  # together, so that a full disk leaves those of an earlier run as they fit each other
+            output_dir / "dataset.json": json_text(info),
+            output_dir / "captions.jsonl": "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
+            output_dir / "vocabulary.txt": tokenizer.text,
+        }
     )
     return Dataset.open(output_dir)
 
