@@ -3,7 +3,11 @@
 import hashlib
 import json
 import os
-from contextlib import contextmanager, suppress
+import platform
+import re
+import zlib
+from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from captioner.errors import CaptionerError
@@ -13,13 +17,16 @@ from captioner.errors import CaptionerError
 def written_whole(path: Path):
     """A temporary path beside `path`, moved onto it when the block ends well, removed when it does not.
 
+    What a killed run left of the same target is removed, too.
     A link keeps leading where it leads; what is no file, such as /dev/null or a pipe, is written itself.
     Raises: CaptionerError when it cannot be written.
     """
     is_device = os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
     target = Path(path) if is_device else Path(os.path.realpath(path))
-    temporary = target if is_device else target.parent / f".{target.name}.{os.getpid()}.part"
+    temporary = target if is_device else target.parent / f".{target.name}.{_host()}-{os.getpid()}.part"
     try:
+        if not is_device:
+            _remove_left_behind(target)
         yield temporary
         if not is_device:
             os.replace(temporary, target)
@@ -31,14 +38,69 @@ def written_whole(path: Path):
                 temporary.unlink()
 
 
+_PART = re.compile(r"\.(?P<target>.+)\.(?P<host>[0-9a-f]{8})-(?P<process>[0-9]{1,9})\.part", re.DOTALL)
+
+
+@cache
+def _host() -> str:
+    """This machine or container in eight letters: process numbers mean nothing on another that shares the folder."""
+    return f"{zlib.crc32(platform.node().encode()):08x}"
+
+
+def _remove_left_behind(target: Path) -> None:
+    for process, path in _left_behind(target.parent).get(target.name, ()):
+        if not _is_running(process):
+            with suppress(OSError):  # gone already, or not ours to remove
+                path.unlink()
+
+
+@cache
+def _left_behind(folder: Path) -> dict[str, list[tuple[int, Path]]]:
+    """`(process, temporary path)` of other runs on this machine, by target.
+
+    A folder is looked through once: that takes long where a caption is written beside each of very many photos.
+    """
+    found: dict[str, list[tuple[int, Path]]] = {}
+    with suppress(OSError):  # a folder that cannot be listed may still be written into
+        for name in os.listdir(folder):
+            part = _PART.fullmatch(name)
+            if part and part["host"] == _host():
+                found.setdefault(part["target"], []).append((int(part["process"]), folder / name))
+    return found
+
+
+def _is_running(process: int) -> bool:
+    """Whether a process has that number; yes where it cannot be known, as on Windows, where asking would end it."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is somebody else's
+        return True
+    return True
+
+
 def write_json(path: Path, values) -> None:
-    write_text(path, json.dumps(values, ensure_ascii=False, indent=2) + "\n")
+    write_text(path, json_text(values))
+
+
+def json_text(values) -> str:
+    return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
 
 
 def write_text(path: Path, text: str) -> None:
     """Writes UTF-8; a file name in the text that is no valid UTF-8 goes out as the bytes it has."""
-    with written_whole(path) as temporary:
-        temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
+    write_texts({path: text})
+
+
+def write_texts(texts: dict[Path, str]) -> None:
+    """Writes each as `write_text` does, after all of them found room; the first takes its place last."""
+    with ExitStack() as moves:
+        for path, text in texts.items():
+            temporary = moves.enter_context(written_whole(path))
+            temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def make_folder(path: Path) -> Path:

@@ -7,7 +7,7 @@ import fnmatch
 import io
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -121,10 +121,7 @@ def _reason(error: Exception) -> str:
 
 
 def read_images(sources: Iterable, size: int, threads: int) -> Iterator[np.ndarray | ImageError]:
-    """Each photo as `read_image` gives it, or the error it met, in order, read ahead by `threads` threads.
-
-    Only a few photos are held at a time, however many there are.
-    """
+    """Each photo as `read_image` gives it, or the error it met, in order, read ahead by `threads` threads."""
 
     def read(source):
         try:
@@ -132,14 +129,25 @@ def read_images(sources: Iterable, size: int, threads: int) -> Iterator[np.ndarr
         except ImageError as error:
             return error
 
-    with ThreadPoolExecutor(threads) as pool:
+    return map_ahead(read, sources, threads)
+
+
+def map_ahead(function: Callable, items: Iterable, threads: int) -> Iterator:
+    """What the function gives for each item, in order, computed ahead by `threads` threads.
+
+    Only a few results are held at a time, however many items there are.
+    """
+    pool = ThreadPoolExecutor(threads)
+    try:
         pending = deque()
-        for source in sources:
-            pending.append(pool.submit(read, source))
+        for item in items:
+            pending.append(pool.submit(function, item))
             if len(pending) > 8 * threads:
                 yield pending.popleft().result()
         while pending:
             yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)  # whoever stops early does not wait for what was begun ahead
 
 
 def is_image_name(path: str | os.PathLike) -> bool:

@@ -58,11 +58,9 @@ class PrepareOptions(Options):
     min_count: int = 5  # times a word must be seen in the train captions to enter the vocabulary
     split: tuple[float, float, float] = (0.8, 0.1, 0.1)  # train, dev, test, where the source has none
     seed: int = 0
-    batch_size: int = 8  # photos encoded together
 
     def __post_init__(self):
         _require(self.min_count >= 1, f"min-count must be at least 1, not {self.min_count}")
-        _require(self.batch_size >= 1, f"batch-size must be at least 1, not {self.batch_size}")
         _require(
             len(self.split) == 3 and all(0 <= share < math.inf for share in self.split) and sum(self.split) > 0,
             "split must be three shares for train, dev and test, such as 0.8,0.1,0.1,"

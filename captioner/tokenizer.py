@@ -1,6 +1,5 @@
 """Text to ids and back: one set of rules for every language, and the vocabulary learned from captions."""
 
-import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -10,6 +9,7 @@ from itertools import dropwhile, pairwise, takewhile
 from pathlib import Path
 
 from captioner.errors import ModelError
+from captioner.files import write_text
 
 SPECIAL_TOKENS = ("<pad>", "<start>", "<end>", "<unk>")
 PAD_ID, START_ID, END_ID, UNK_ID = range(4)
@@ -161,17 +161,14 @@ class Tokenizer:
     def save(self, path: str | Path) -> None:
         """Writes one token a line, or leaves what was there untouched.
 
-        Raises: ModelError if the file cannot be written.
+        Raises: CaptionerError if the file cannot be written.
         """
-        partial_path = Path(f"{path}.{os.getpid()}.partial")
-        try:
-            partial_path.write_bytes("".join(f"{token}\n" for token in self.tokens).encode())
-            os.replace(partial_path, path)
-        except OSError as error:
-            raise ModelError(f"{path}: cannot be written ({error.strerror})") from error
-        finally:
-            if partial_path.exists():
-                partial_path.unlink()
+        write_text(path, self.text)
+
+    @property
+    def text(self) -> str:
+        """What a vocabulary file holds: one token a line."""
+        return "".join(f"{token}\n" for token in self.tokens)
 
     @property
     def settings(self) -> dict[str, int]:

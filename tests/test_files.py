@@ -1,12 +1,14 @@
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from captioner.errors import CaptionerError
-from captioner.files import make_folder, sha256_of, write_json, write_text, written_whole
+from captioner.files import make_folder, sha256_of, write_json, write_text, write_texts, written_whole
 
 
 def test_a_file_appears_when_the_block_ends_well(tmp_path):
@@ -130,3 +132,85 @@ def test_sha256_is_that_of_the_content(tmp_path):
     content = os.urandom(300_000)
     (tmp_path / "file").write_bytes(content)
     assert sha256_of(tmp_path / "file") == hashlib.sha256(content).hexdigest()
+
+
+# several at once
+
+
+def test_several_texts_are_written_or_none_is(tmp_path):
+    write_text(tmp_path / "a", "old")
+    with pytest.raises(CaptionerError, match=r"no/b: cannot be written \(No such file or directory\)"):
+        write_texts({tmp_path / "a": "new", tmp_path / "no" / "b": "new"})
+    assert os.listdir(tmp_path) == ["a"] and (tmp_path / "a").read_text() == "old"
+    write_texts({tmp_path / "a": "new", tmp_path / "b": "newer"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "new", "b": "newer"}
+
+
+def test_of_several_texts_the_first_takes_its_place_last(tmp_path, monkeypatch):
+    moved, replace = [], os.replace
+    monkeypatch.setattr(os, "replace", lambda source, target: moved.append(target.name) or replace(source, target))
+    write_texts({tmp_path / name: name for name in "abc"})
+    assert moved == ["c", "b", "a"]
+
+
+# what killed runs leave
+
+
+@pytest.fixture
+def dead_process():
+    """The number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def part_of(path, process):
+    """The temporary file that the process writes beside `path`."""
+    with written_whole(path) as temporary:
+        temporary.touch()
+        name = temporary.name.replace(f"-{os.getpid()}.part", f"-{process}.part")
+    assert name != temporary.name
+    return path.parent / name
+
+
+DIE_WRITING = """
+import os, signal, sys
+from captioner.files import written_whole
+with written_whole(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("name", ["out.txt", "[a*b].txt", "new\nline.json", "개.csv", ".hidden"])
+def test_what_a_killed_run_left_is_removed_by_the_next_write_to_the_same_target(tmp_path, name):
+    subprocess.run([sys.executable, "-c", DIE_WRITING, str(tmp_path / name)])
+    assert len(os.listdir(tmp_path)) == 1 and not (tmp_path / name).exists()
+    write_again = "import sys; from captioner.files import write_text; write_text(sys.argv[1], 'whole')"
+    subprocess.run([sys.executable, "-c", write_again, str(tmp_path / "other.txt")], check=True)
+    assert len(os.listdir(tmp_path)) == 2
+    subprocess.run([sys.executable, "-c", write_again, str(tmp_path / name)], check=True)
+    assert sorted(os.listdir(tmp_path)) == sorted([name, "other.txt"])
+    assert (tmp_path / name).read_text() == "whole"
+
+
+def test_what_a_live_process_or_another_machine_is_writing_is_let_be(tmp_path, dead_process):
+    (tmp_path / "elsewhere").mkdir()
+    dead = part_of(tmp_path / "elsewhere" / "out.txt", dead_process).name
+    live = part_of(tmp_path / "elsewhere" / "out.txt", os.getppid()).name
+    host = dead.split(".")[-2].split("-")[0]
+    foreign = dead.replace(host, "0" * 8)
+    others = [".out.txt.part", ".out.txt.7.part", f"out.txt.{host}-{dead_process}.part", dead.replace("out", "put")]
+    (tmp_path / "here").mkdir()
+    for name in (dead, live, foreign, *others):
+        (tmp_path / "here" / name).touch()
+    write_text(tmp_path / "here" / "out.txt", "whole")
+    assert sorted(os.listdir(tmp_path / "here")) == sorted(["out.txt", live, foreign, *others])
+
+
+def test_a_folder_is_looked_through_once_however_much_is_written_into_it(tmp_path, monkeypatch):
+    listed, listdir = [], os.listdir
+    monkeypatch.setattr(os, "listdir", lambda folder: listed.append(folder) or listdir(folder))
+    for number in range(5):
+        write_text(tmp_path / f"{number}.txt", "a caption")
+    assert listed == [tmp_path]

@@ -18,7 +18,7 @@ def test_defaults_are_valid_and_survive_json(options):
 
 def test_other_values_survive_json():
     for made in (
-        PrepareOptions("sidecar", "cnn", 1, (1.0, 0.0, 3.5), -4, 2),
+        PrepareOptions("sidecar", "cnn", 1, (1.0, 0.0, 3.5), -4),
         NetworkOptions("gru", False, 7, 9, 0.0),
         TrainingOptions(epochs=1, label_smoothing=0.0, ema_decay=0.0, warmup_steps=0, seed=2**32 - 1),
         DecodingOptions(3, 2, 0, 1, 0.0),
@@ -78,7 +78,6 @@ def test_json_that_is_no_object_is_refused(values):
 
 REFUSED = [
     (PrepareOptions, {"min_count": 0}, "min-count must be at least 1, not 0"),
-    (PrepareOptions, {"batch_size": 0}, "batch-size must be at least 1, not 0"),
     (PrepareOptions, {"split": (0.8, 0.2)}, "split must be three shares"),
     (PrepareOptions, {"split": (0.8, 0.1, 0.1, 0.0)}, "split must be three shares"),
     (PrepareOptions, {"split": (0.8, -0.1, 0.3)}, "split must be three shares"),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from captioner.errors import ModelError
+from captioner.errors import CaptionerError, ModelError
 from captioner.tokenizer import (
     END_ID,
     FINAL_STOPS,
@@ -349,7 +349,7 @@ def test_a_missing_vocabulary_is_named(tmp_path):
 
 def test_a_vocabulary_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(ModelError, match=r"vocabulary\.txt: cannot be written \(Not a directory\)"):
+    with pytest.raises(CaptionerError, match=r"vocabulary\.txt: cannot be written \(Not a directory\)"):
         Tokenizer(SPECIAL_TOKENS).save(tmp_path / "file" / "vocabulary.txt")
 
 
@@ -360,7 +360,7 @@ def test_a_failed_save_leaves_the_old_vocabulary_and_nothing_else(tmp_path, monk
     path = tmp_path / "vocabulary.txt"
     path.write_bytes(SPECIAL_LINES)
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(ModelError, match="No space left on device"):
+    with pytest.raises(CaptionerError, match="No space left on device"):
         Tokenizer.learn(["a dog"], min_count=1).save(path)
     assert [file.name for file in tmp_path.iterdir()] == ["vocabulary.txt"]
     assert path.read_bytes() == SPECIAL_LINES

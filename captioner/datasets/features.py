@@ -21,6 +21,7 @@ class FeatureCache:
     """
 
     def __init__(self, folder: Path, key: str, num_regions: int, depth: int):
+        """Raises: DatasetError when the index is there and cannot be read."""
         self.path = folder / f"{key}.npy"
         self.index_path = folder / f"{key}.index.jsonl"
         self.row_shape = (num_regions, depth)
@@ -28,8 +29,7 @@ class FeatureCache:
         self._stamps: dict[str, list[int]] = {}
         self._num_used = 0
         self._index_size = 0  # bytes of the index that are whole lines
-        if self.path.exists() and self.index_path.exists():
-            self._load_index()
+        self._load_index()
 
     def __contains__(self, image: str) -> bool:
         return image in self.rows
@@ -80,8 +80,14 @@ class FeatureCache:
         return write
 
     def _load_index(self) -> None:
+        try:
+            lines = self.index_path.read_bytes().splitlines(keepends=True)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise DatasetError(f"{self.index_path}: cannot be read ({error.strerror or error})") from error
         entries, size = [], 0
-        for line in self.index_path.read_bytes().splitlines(keepends=True):
+        for line in lines:
             try:
                 entry = json.loads(line)
                 entries.append((entry["image"], entry["stamp"]))
@@ -110,8 +116,8 @@ class FeatureCache:
         np.lib.format.write_array_header_1_0(header, {"descr": _FLOAT16, "fortran_order": False, "shape": shape})
         assert present is None or present.offset == header.tell()
         with self.path.open("wb" if present is None else "r+b") as file:
-            file.write(header.getvalue())
             file.truncate(header.tell() + 2 * num_rows * self.row_shape[0] * self.row_shape[1])
+            file.write(header.getvalue())  # last: a header that promises more than there is makes all unreadable
         return header.tell()
 
     def _not_written(self, error: OSError) -> DatasetError:

@@ -4,10 +4,10 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,8 @@ import numpy as np
 from captioner.datasets.examples import Annotations, Example, Problem, first_of
 from captioner.datasets.features import FeatureCache, photo_stamp
 from captioner.errors import DatasetError, ImageError, OptionsError
-from captioner.files import make_folder, write_json, write_text
-from captioner.images import read_images
+from captioner.files import json_text, make_folder, write_texts
+from captioner.images import map_ahead, read_image
 from captioner.options import SPLITS, PrepareOptions
 from captioner.tokenizer import SPECIAL_TOKENS, Tokenizer
 
@@ -107,8 +107,8 @@ def prepare(
 ) -> Dataset:
     """The prepared dataset in `output_dir`; photos encoded by an earlier, broken-off run are not encoded again.
 
-    encoder: `encoder(images: (photos, size, size, 3) uint8) -> (photos, regions, depth)`, with `key`,
-    `image_size`, `num_regions` and `depth`. report: called with photos done and photos in all.
+    encoder: `encoder(images: (photos, size, size, 3) uint8) -> (photos, regions, depth)`, called from `threads`
+    threads, with `key`, `image_size`, `num_regions` and `depth`. report: called with photos done and photos in all.
     Raises: DatasetError when nothing is left to train on; OptionsError when the output is the source.
     """
     refuse_source_as_output(source, output_dir)
@@ -118,35 +118,36 @@ def prepare(
     )  # refuses what cannot be learned from before photos are encoded
     make_folder(output_dir)
     cache = FeatureCache(output_dir / "features", encoder.key, encoder.num_regions, encoder.depth)
-    unusable = _encode_photos(annotations, cache, options, encoder, threads, report)
+    unusable = _encode_photos(annotations, cache, encoder, threads, report)
     problems = annotations.problems + unusable
     lost = {problem.where for problem in unusable}
     examples = [example for example in examples if example.image not in lost]
     tokenizer = _learn_vocabulary(examples, source, options, problems)
-    tokenizer.save(output_dir / "vocabulary.txt")
     lines = ({"image": e.image, "split": e.split, "captions": list(e.captions)} for e in examples)
-    text = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
-    write_text(output_dir / "captions.jsonl", text)
-    write_json(
-        output_dir / "dataset.json",
-        {
-            "format": DATASET_FORMAT,
-            "source": str(source.resolve()),
-            "source_format": format_name,
-            "images_dir": str(annotations.images_dir.resolve()),
-            "encoder": encoder.key,
-            "encoder_info": {
-                "name": options.encoder,
-                "key": encoder.key,
-                "image_size": encoder.image_size,
-                "num_regions": encoder.num_regions,
-                "depth": encoder.depth,
-            },
-            "options": options.to_json(),
-            "tokenizer": tokenizer.settings | {"vocabulary_size": len(tokenizer)},
-            "counts": _counts(examples),
-            "problems": [{"kind": p.kind, "where": p.where, "detail": p.detail, "lost": p.lost} for p in problems],
+    info = {
+        "format": DATASET_FORMAT,
+        "source": str(source.resolve()),
+        "source_format": format_name,
+        "images_dir": str(annotations.images_dir.resolve()),
+        "encoder": encoder.key,
+        "encoder_info": {
+            "name": options.encoder,
+            "key": encoder.key,
+            "image_size": encoder.image_size,
+            "num_regions": encoder.num_regions,
+            "depth": encoder.depth,
         },
+        "options": options.to_json(),
+        "tokenizer": tokenizer.settings | {"vocabulary_size": len(tokenizer)},
+        "counts": _counts(examples),
+        "problems": [{"kind": p.kind, "where": p.where, "detail": p.detail, "lost": p.lost} for p in problems],
+    }
+    write_texts(
+        {  # together, so that a full disk leaves those of an earlier run as they fit each other
+            output_dir / "dataset.json": json_text(info),
+            output_dir / "captions.jsonl": "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
+            output_dir / "vocabulary.txt": tokenizer.text,
+        }
     )
     return Dataset.open(output_dir)
 
@@ -157,7 +158,7 @@ def refuse_source_as_output(source: Path, output_dir: Path) -> None:
         raise OptionsError(f"{output_dir}: is the source; name another folder for what is prepared from it")
 
 
-def _encode_photos(annotations, cache, options, encoder, threads, report) -> list[Problem]:
+def _encode_photos(annotations, cache, encoder, threads, report) -> list[Problem]:
     """Fills the cache; gives back the photos that cannot be used."""
     paths = {e.image: annotations.images_dir / e.image for e in annotations.examples}
     stamps = {image: photo_stamp(path) for image, path in paths.items()}  # of before: a later change will show
@@ -167,18 +168,23 @@ def _encode_photos(annotations, cache, options, encoder, threads, report) -> lis
     report(num_done, len(paths))
     if not waiting:
         return problems
+
+    def encode(image: str) -> np.ndarray | ImageError:
+        try:
+            photo = read_image(paths[image], encoder.image_size)
+        except ImageError as error:
+            return error
+        return encoder(photo[None])  # by itself: what a photo gives must not hang on those beside it
+
     write = cache.writer(len(waiting))
-    photos = zip(waiting, read_images((paths[i] for i in waiting), encoder.image_size, threads), strict=True)
-    while group := list(islice(photos, options.batch_size)):
-        good = [(image, photo) for image, photo in group if not isinstance(photo, ImageError)]
-        for image, photo in group:
-            if isinstance(photo, ImageError):
-                problems.append(Problem("corrupt photo", image, str(photo).removeprefix(f"{paths[image]}: ")))
-        if good:
-            names = [image for image, _ in good]
-            write(names, [stamps[name] for name in names], encoder(np.stack([photo for _, photo in good])))
-        num_done += len(group)
-        report(num_done, len(paths))
+    with closing(map_ahead(encode, waiting, threads)) as encoded:
+        for image, features in zip(waiting, encoded, strict=True):
+            if isinstance(features, ImageError):
+                problems.append(Problem("corrupt photo", image, str(features).removeprefix(f"{paths[image]}: ")))
+            else:
+                write([image], [stamps[image]], features)
+            num_done += 1
+            report(num_done, len(paths))
     return problems
 
 

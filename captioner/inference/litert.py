@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -28,28 +29,38 @@ def _open_graph(path: Path, threads: int | None):
 
 
 class Encoder:
-    """A pretrained CNN: photos in, features out.
+    """A pretrained CNN: photos in, features out; several threads may call it.
 
     key: its name and the beginning of its weights' hash, which feature caches are named by.
     """
 
-    def __init__(self, path: Path, key: str, threads: int | None = None):
-        """Raises: ModelError when the file cannot be opened, or is no encoder."""
+    def __init__(self, path: Path, key: str, threads: int | None = None, copies: int = 1):
+        """threads: that share the work of one call, all cores by default. copies: calls that run at the same time.
+
+        Raises: ModelError when the file cannot be opened, or is no encoder.
+        """
         self.key = key
-        self._graph = _open_graph(path, threads)
+        self._graphs = [_open_graph(path, threads) for _ in range(copies)]
         try:
-            self._run = self._graph.get_signature_runner()
+            runs = [graph.get_signature_runner() for graph in self._graphs]
         except ValueError as error:
             raise ModelError(f"{path}: an encoder has one signature, this graph has not") from error
-        (self._input,) = self._run.get_input_details().values()
-        (self._output,) = self._run.get_output_details().values()
-        self.image_size = int(self._input["shape_signature"][1])
-        self.num_regions, self.depth = (int(n) for n in self._output["shape_signature"][1:])
+        (image,) = runs[0].get_input_details().values()
+        (features,) = runs[0].get_output_details().values()
+        self.image_size = int(image["shape_signature"][1])
+        self.num_regions, self.depth = (int(n) for n in features["shape_signature"][1:])
+        self._idle = SimpleQueue()  # a graph holds one call's arrays, so no two calls may share one
+        for run in runs:
+            self._idle.put(run)
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """images: (photos, size, size, 3) uint8, 0-255, RGB -> (photos, regions, depth) float32."""
-        (features,) = self._run(image=images).values()
-        return features
+        run = self._idle.get()
+        try:
+            (features,) = run(image=images).values()
+            return features
+        finally:
+            self._idle.put(run)
 
 
 class Decoder:

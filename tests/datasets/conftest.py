@@ -1,5 +1,7 @@
 """A small encoder and a maker of photo folders."""
 
+from threading import Lock
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,17 +11,18 @@ from captioner.options import PrepareOptions
 
 
 class FakeEncoder:
-    """The mean colour of each quarter of the photo. `seen` counts photos; `fail_after` so many it breaks off."""
+    """The mean colour of each quarter of the photo. `seen` counts photos; after `fail_after` it breaks off."""
 
     key, image_size, num_regions, depth = "fake-0123", 8, 4, 3
 
     def __init__(self, fail_after=None):
-        self.seen, self.fail_after = 0, fail_after
+        self.seen, self.fail_after, self._lock = 0, fail_after, Lock()
 
     def __call__(self, images):
-        if self.fail_after is not None and self.seen + len(images) > self.fail_after:
-            raise KeyboardInterrupt
-        self.seen += len(images)
+        with self._lock:  # it is called from several threads
+            if self.fail_after is not None and self.seen + len(images) > self.fail_after:
+                raise KeyboardInterrupt
+            self.seen += len(images)
         assert images.shape[1:] == (8, 8, 3) and images.dtype == np.uint8
         return images.reshape(-1, 2, 4, 2, 4, 3).mean((2, 4)).reshape(-1, 4, 3) / 255
 
@@ -59,9 +62,9 @@ def make_sidecars(make_photos):
 def prepare_folder():
     """A function `(source, output_dir, encoder, **options) -> Dataset`."""
 
-    def prepared(source, output_dir, encoder, report=lambda done, total: None, **options):
+    def prepared(source, output_dir, encoder, report=lambda done, total: None, threads=2, **options):
         format_name, annotations = read_annotations(source)
         options = PrepareOptions(**({"min_count": 1} | options))
-        return prepare(annotations, format_name, source, output_dir, options, encoder, 2, report)
+        return prepare(annotations, format_name, source, output_dir, options, encoder, threads, report)
 
     return prepared

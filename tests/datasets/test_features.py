@@ -1,5 +1,6 @@
 import json
 import os
+import resource
 
 import numpy as np
 import pytest
@@ -58,6 +59,18 @@ def test_the_file_grows_and_old_rows_stay_where_they_were(tmp_path):
     assert values_of(tmp_path)["a.jpg"] == 1 and values_of(tmp_path)["999.jpg"] == 1002
     assert path.stat().st_ino == inode
     assert path.read_bytes()[128 : len(before)] == before[128:]
+
+
+def test_room_that_could_not_be_made_costs_nothing(tmp_path):
+    add(tmp_path, ["a.jpg"], [7])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(DatasetError, match=r"cnn-0123.npy: cannot be written \(File too large\)"):
+            open_cache(tmp_path).writer(100)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert values_of(tmp_path) == {"a.jpg": 7}
 
 
 def test_an_open_map_outlives_growth(tmp_path):

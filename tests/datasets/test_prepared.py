@@ -116,7 +116,7 @@ def test_progress_counts_every_photo_once(tmp_path, make_sidecars, prepare_folde
     (source / NAMES[3]).write_bytes(b"broken")
     told = []
     prepare_folder(source, tmp_path / "data", fake_encoder(), report=lambda *counts: told.append(counts))
-    assert told == [(0, 20), (8, 20), (16, 20), (20, 20)]
+    assert told == [(num_done, 20) for num_done in range(21)]
     told.clear()
     prepare_folder(source, tmp_path / "data", fake_encoder(), report=lambda *counts: told.append(counts))
     assert told == [(19, 20), (20, 20)]
@@ -165,7 +165,7 @@ def test_a_photo_that_vanishes_while_it_is_encoded_does_no_harm(tmp_path, make_s
             return super().__call__(images)
 
     dataset = prepare_folder(source, tmp_path / "data", Vandal(), split=(1.0, 0.0, 0.0))
-    assert len(dataset.examples) >= 8
+    assert 1 <= len(dataset.examples) < 20
 
 
 @pytest.mark.parametrize("options", [{"min_count": 100}, {"min_count": 21}])
@@ -218,13 +218,13 @@ def test_the_source_is_never_prepared_into_itself(tmp_path, make_sidecars, prepa
 @pytest.mark.parametrize("fail_after", [0, 1, 4, 8, 11, 19])
 def test_a_run_broken_off_goes_on_where_it_stopped(tmp_path, make_sidecars, prepare_folder, fake_encoder, fail_after):
     source = make_sidecars(tmp_path / "photos", NAMES)
-    unbroken = prepare_folder(source, tmp_path / "unbroken", fake_encoder(), batch_size=4)
+    unbroken = prepare_folder(source, tmp_path / "unbroken", fake_encoder())
     broken = fake_encoder(fail_after=fail_after)
     with pytest.raises(KeyboardInterrupt):
-        prepare_folder(source, tmp_path / "data", broken, batch_size=4)
-    assert broken.seen == fail_after // 4 * 4
+        prepare_folder(source, tmp_path / "data", broken, threads=1)
+    assert broken.seen == fail_after
     second = fake_encoder()
-    resumed = prepare_folder(source, tmp_path / "data", second, batch_size=4)
+    resumed = prepare_folder(source, tmp_path / "data", second)
     assert second.seen == 20 - broken.seen
     assert files_of(resumed.folder) == files_of(unbroken.folder)
     assert_same_features(features_by_image(resumed, second), features_by_image(unbroken, second))
@@ -248,7 +248,7 @@ class SlowEncoder:
 
 source, output_dir = map(Path, sys.argv[1:])
 name, annotations = read_annotations(source)
-prepare(annotations, name, source, output_dir, PrepareOptions(min_count=1, batch_size=1), SlowEncoder(), 1)
+prepare(annotations, name, source, output_dir, PrepareOptions(min_count=1), SlowEncoder(), 1)
 """
 
 
@@ -313,6 +313,41 @@ def test_a_photo_that_changed_on_disk_is_encoded_again_and_no_other(
     assert encoder.seen == 1
     assert {image for image in after if not np.array_equal(after[image], before[image])} == {NAMES[7]}
     assert np.array_equal(after[NAMES[7]], encoder(read_image(source / NAMES[7], 8)[None])[0].astype(np.float16))
+
+
+def test_a_photo_of_the_same_size_and_name_but_other_pixels_is_encoded_again(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder
+):
+    source = make_sidecars(tmp_path / "photos", [f"{name[:2]}.bmp" for name in NAMES])
+    before = features_by_image(prepare_folder(source, tmp_path / "data", fake_encoder()), fake_encoder())
+    photo = source / "07.bmp"
+    size, changed = photo.stat().st_size, photo.stat().st_mtime_ns
+    Image.new("RGB", (12, 9), "white").save(photo)
+    assert photo.stat().st_size == size and photo.stat().st_mtime_ns > changed
+    encoder = fake_encoder()
+    after = features_by_image(prepare_folder(source, tmp_path / "data", encoder), encoder)
+    assert encoder.seen == 1
+    assert (after["07.bmp"] == 1).all() and not np.array_equal(after["07.bmp"], before["07.bmp"])
+
+
+def test_an_encoder_of_the_same_name_with_other_weights_reads_nothing_of_the_first(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder
+):
+    class Negative(fake_encoder):
+        key = "fake-4567"
+
+        def __call__(self, images):
+            return 1 - super().__call__(images)
+
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    first = prepare_folder(source, tmp_path / "data", fake_encoder())
+    expected = features_by_image(first, fake_encoder())
+    other = Negative()
+    second = prepare_folder(source, tmp_path / "data", other)
+    assert other.seen == 20 and second.info["encoder"] == "fake-4567"
+    found = features_by_image(second, other)
+    assert all(np.allclose(found[image], 1 - expected[image], atol=1e-3) for image in expected)
+    assert_same_features(features_by_image(second, fake_encoder()), expected)
 
 
 def test_a_photo_that_became_corrupt_is_left_out_and_comes_back_when_mended(

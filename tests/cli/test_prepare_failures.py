@@ -1,0 +1,173 @@
+"""`captioner prepare` where the disk fails it: one plain line, exit code 1, and what was there stays usable."""
+
+import os
+import resource
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from captioner.cli import main
+from captioner.datasets import Dataset
+
+
+class MeanEncoder:
+    """The mean colour of each quarter of the photo."""
+
+    key, image_size, num_regions, depth = "mean-0123", 8, 4, 3
+
+    def __call__(self, images):
+        return images.reshape(-1, 2, 4, 2, 4, 3).mean((2, 4)).reshape(-1, 4, 3) / 255
+
+
+@pytest.fixture(autouse=True)
+def encoder(monkeypatch):
+    monkeypatch.setattr("captioner.cli.encoders.open_encoder", lambda name: MeanEncoder())
+
+
+@contextmanager
+def largest_file(num_bytes):
+    """Inside, a file cannot grow beyond that, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def as_nobody():
+    """Inside, permissions count, also where the tests are run by root."""
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(65534)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.fixture
+def folder():
+    """A folder that anyone may look into, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+def add_photos(folder, count, caption):
+    (folder / "photos").mkdir(exist_ok=True)
+    first = len(os.listdir(folder / "photos")) // 2
+    for number in range(first, first + count):
+        Image.new("RGB", (9, 9), (number, 99, 0)).save(folder / "photos" / f"{number:03}.png")
+        (folder / "photos" / f"{number:03}.txt").write_text(caption)
+
+
+def prepare(folder, output_dir=None):
+    command = ["prepare", str(folder / "photos"), str(output_dir or folder / "data"), "--min-count", "1"]
+    return CliRunner().invoke(main, command)
+
+
+def content_of(data_dir):
+    """What a user has of a dataset: its three files as bytes, and the features by photo."""
+    dataset = Dataset.open(data_dir)
+    features, rows = dataset.features_of(list(dataset.examples), MeanEncoder())
+    files = {path.name: path.read_bytes() for path in data_dir.iterdir() if path.is_file()}
+    return files, {e.image: features[row].tobytes() for e, row in zip(dataset.examples, rows, strict=True)}
+
+
+def assert_refused(done, message):
+    """One plain line after the one that says what was found."""
+    assert (done.exit_code, done.stdout) == (1, "")
+    _, error = done.stderr.splitlines()
+    assert error.startswith("Error: ") and message in error
+
+
+@pytest.mark.parametrize(
+    ("caption", "most_bytes", "message"),
+    [
+        ("a dog runs", 1000, "features/mean-0123.npy: cannot be written (File too large)"),
+        ("a dog runs " * 100, 9000, "data/captions.jsonl: cannot be written (File too large)"),
+    ],
+)
+def test_a_disk_that_is_full_harms_nothing_and_the_same_command_goes_on(folder, caption, most_bytes, message):
+    add_photos(folder, 5, caption)
+    assert prepare(folder).exit_code == 0
+    before = content_of(folder / "data")
+    add_photos(folder, 60, f"another {caption}")
+    with largest_file(most_bytes):
+        refused = prepare(folder)
+    assert_refused(refused, message)
+    assert content_of(folder / "data") == before
+    assert sorted(os.listdir(folder / "data")) == ["captions.jsonl", "dataset.json", "features", "vocabulary.txt"]
+    assert prepare(folder).exit_code == prepare(folder, folder / "anew").exit_code == 0
+    assert content_of(folder / "data") == content_of(folder / "anew")
+    assert len(content_of(folder / "data")[1]) == 65
+
+
+def test_a_disk_that_is_full_from_the_start_leaves_no_dataset(folder):
+    add_photos(folder, 5, "a dog runs")
+    with largest_file(10):
+        refused = prepare(folder)
+    assert_refused(refused, "features/mean-0123.npy: cannot be written (File too large)")
+    assert not (folder / "data" / "dataset.json").exists()
+    assert prepare(folder).exit_code == 0
+    assert len(content_of(folder / "data")[1]) == 5
+
+
+@pytest.mark.parametrize("num_more", [0, 3])
+def test_a_dataset_that_may_not_be_written_is_one_line_and_stays_as_it_was(folder, num_more):
+    add_photos(folder, 5, "a dog runs")
+    assert prepare(folder).exit_code == 0
+    before = content_of(folder / "data")
+    add_photos(folder, num_more, "a cat")
+    for path in [folder / "data", *(folder / "data").rglob("*")]:
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    name = "features/mean-0123.npy" if num_more else "dataset.json"
+    with as_nobody():
+        refused = prepare(folder)
+    assert_refused(refused, f"data/{name}: cannot be written (Permission denied)")
+    assert content_of(folder / "data") == before
+
+
+def test_a_folder_that_may_not_be_written_into_is_one_line(folder):
+    add_photos(folder, 5, "a dog runs")
+    assert prepare(folder, folder / "other").exit_code == 0
+    folder.chmod(0o555)
+    with as_nobody():
+        refused = prepare(folder)
+    assert_refused(refused, f"{folder / 'data'}: cannot be made (Permission denied)")
+    folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("locked", ["data", "data/features", "data/features/mean-0123.index.jsonl"])
+def test_a_dataset_that_may_not_be_read_is_one_line_that_names_what(folder, locked):
+    add_photos(folder, 5, "a dog runs")
+    assert prepare(folder).exit_code == 0
+    (folder / locked).chmod(0)
+    message = f"{folder}/data/features/mean-0123.index.jsonl: cannot be read (Permission denied)"
+    with as_nobody():
+        refused = prepare(folder)
+    assert_refused(refused, message)
+    (folder / locked).chmod(0o755)
+    assert len(content_of(folder / "data")[1]) == 5
+
+
+def test_a_file_in_place_of_the_output_is_one_line_and_stays(folder):
+    add_photos(folder, 5, "a dog runs")
+    (folder / "data").write_text("precious")
+    assert_refused(prepare(folder), f"{folder / 'data'}: cannot be made (File exists)")
+    assert (folder / "data").read_text() == "precious"
+
+
+def test_a_folder_in_place_of_the_features_is_one_line(folder):
+    add_photos(folder, 5, "a dog runs")
+    assert prepare(folder).exit_code == 0
+    (folder / "data" / "features" / "mean-0123.npy").unlink()
+    (folder / "data" / "features" / "mean-0123.npy").mkdir()
+    assert_refused(prepare(folder), "features/mean-0123.npy: cannot be written (Is a directory)")
