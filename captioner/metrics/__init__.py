@@ -4,6 +4,7 @@ from captioner.metrics.bleu import corpus_bleu
 from captioner.metrics.bootstrap import LEVEL, Difference, interval, paired_differences, resampled_scores
 from captioner.metrics.characters import character_tokenize
 from captioner.metrics.cider import CiderScorer
+from captioner.metrics.official import OFFICIAL_SCORES, check_official
 from captioner.metrics.ptb import ptb_tokenize
 from captioner.metrics.rouge import rouge_l
 from captioner.metrics.scores import (
@@ -18,6 +19,7 @@ from captioner.metrics.tally import Part, Tally, tally_tokens
 
 __all__ = [
     "LEVEL",
+    "OFFICIAL_SCORES",
     "SCORE_NAMES",
     "TOKENIZERS",
     "CiderScorer",
@@ -25,6 +27,7 @@ __all__ = [
     "Part",
     "Tally",
     "character_tokenize",
+    "check_official",
     "choose_tokenizer",
     "corpus_bleu",
     "interval",

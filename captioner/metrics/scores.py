@@ -1,10 +1,11 @@
 """All scores of a set of captions, and the tokens they are counted in."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from captioner.errors import CaptionerError
 from captioner.metrics.characters import character_tokenize
+from captioner.metrics.official import OFFICIAL_SCORES
 from captioner.metrics.ptb import ptb_tokenize
 from captioner.metrics.tally import Tally, tally_tokens
 
@@ -40,15 +41,19 @@ def tally_captions(
     predictions: dict[str, str],
     references: dict[str, list[str]],
     tokenize: Tokenize = ptb_tokenize,
+    official: Sequence[str] = (),
 ) -> Tally:
     """What each photo adds to each score, the photos in the order of `predictions`.
 
-    Raises: as `score_captions`.
+    official: names of `OFFICIAL_SCORES` to be added, which start Java.
+    Raises: as `score_captions`, and CaptionerError when an official score cannot be had.
     """
     _check_photos(predictions, references)
     captions = [tokenize(caption) for caption in predictions.values()]
     corpus = [[tokenize(reference) for reference in references[photo]] for photo in predictions]
-    return tally_tokens(captions, corpus)
+    tally = tally_tokens(captions, corpus)
+    parts = tuple(OFFICIAL_SCORES[name](captions, corpus) for name in official)
+    return Tally(tally.parts + parts, tally.references_per_photo)
 
 
 def choose_tokenizer(captions: Iterable[str]) -> Tokenize:
