@@ -13,6 +13,7 @@ from captioner.metrics.tally import Tally
 from captioner.options import BootstrapOptions
 
 LEVEL = 0.95  # of the intervals; a difference is beyond chance where its p-value is below 1 - LEVEL
+_DECIMALS = 9  # of a difference: less is the official scorer's constants, and rounding
 _DRAWS_AT_ONCE = 2_000_000  # photos: bounds the memory, whatever the size of the corpus
 
 
@@ -62,10 +63,11 @@ def paired_differences(ours: Tally, theirs: Tally, options: BootstrapOptions) ->
     our_samples, their_samples = resampled_scores(ours, options), resampled_scores(theirs, options)
     differences = {}
     for name in our_scores:
-        samples = our_samples[name] - their_samples[name]
+        samples = np.round(our_samples[name] - their_samples[name], _DECIMALS)
         tail = min(np.count_nonzero(samples <= 0), np.count_nonzero(samples >= 0))
         p_value = min(1.0, 2 * (1 + int(tail)) / (1 + options.resamples))
-        differences[name] = Difference(our_scores[name] - their_scores[name], interval(samples), p_value)
+        difference = round(our_scores[name] - their_scores[name], _DECIMALS)
+        differences[name] = Difference(difference, interval(samples), p_value)
     return differences
 
 

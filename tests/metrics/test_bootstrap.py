@@ -103,6 +103,12 @@ def test_a_system_better_on_every_photo_is_better_beyond_chance():
     assert found.is_beyond_chance
 
 
+def test_a_difference_in_the_last_digits_is_none():
+    values = np.random.default_rng(0).random(50)
+    found = paired_differences(tally_of_values(values + 1e-13), tally_of_values(values), OPTIONS)["cider"]
+    assert (found.difference, found.interval, found.p_value) == (0, (0, 0), 1)
+
+
 def test_the_p_value_is_that_of_the_sign_where_one_photo_decides():
     # Of 2 photos one is better by 1, the other worse by 2: the mean is above 0 where the first is drawn twice.
     ours, theirs = tally_of_values([1.0, 0.0]), tally_of_values([0.0, 2.0])
