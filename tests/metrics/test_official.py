@@ -64,6 +64,13 @@ def test_meteor_of_counts_without_a_match_is_0(package_dir, fake_java):
     assert part.combine(part.statistics.sum(axis=0)).tolist() == [0]
 
 
+def test_half_a_character_reaches_meteor_as_a_question_mark(package_dir, fake_java):
+    counts = " ".join(["0"] * 23)
+    fake_java(f"cat > {package_dir}/asked; echo {counts}\n")
+    OFFICIAL_SCORES["meteor"]([["a", "\ud800"]], [[["a", "dog"], ["café"]]])
+    assert (package_dir / "asked").read_text(encoding="utf-8") == "SCORE ||| a dog ||| café ||| a ?\n"
+
+
 def test_spice_is_the_mean_over_photos_and_can_be_resampled(package_dir, fake_java):
     scores = [{"image_id": number, "scores": {"All": {"f": f}}} for number, f in ((1, 0.2), (0, 0.4))]
     (package_dir / "scores.json").write_text(json.dumps(scores))
