@@ -20,7 +20,7 @@ _UNSPACED = "[\u0e01-\u0fff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u9fff\
 
 def score_captions(
     predictions: dict[str, str], references: dict[str, list[str]], tokenize: Tokenize = ptb_tokenize
-) -> dict[str, float | int | str]:
+) -> dict:
     """Scores of one caption a photo against the photo's references, with the counts and the tokenizer's name.
 
     All scores are fractions (0.63 is 63 on the papers' scale); `cider` is CIDEr-D with document frequencies from
@@ -30,11 +30,7 @@ def score_captions(
     Raises: CaptionerError if there are no photos, or naming a photo that has no caption or no references.
     """
     tally = tally_captions(predictions, references, tokenize)
-    return tally.scores() | {
-        "num_photos": tally.num_photos,
-        "num_references": sum(tally.references_per_photo),
-        "tokenizer": tokenizer_name(tokenize),
-    }
+    return tally.scores() | tally.counts() | {"tokenizer": tokenizer_name(tokenize)}
 
 
 def tally_captions(
@@ -54,6 +50,16 @@ def tally_captions(
     tally = tally_tokens(captions, corpus)
     parts = tuple(OFFICIAL_SCORES[name](captions, corpus) for name in official)
     return Tally(tally.parts + parts, tally.references_per_photo)
+
+
+def describe_counts(scores: dict) -> str:
+    """What stands behind scores: "1,000 photos, 5 references a photo, tokenizer ptb"."""
+    mean = scores["num_references"] / scores["num_photos"]
+    spread = scores.get("references_per_photo", {"min": mean, "max": mean})  # an older record has the sums alone
+    references = f"{mean:g}"
+    if spread["min"] != spread["max"]:
+        references = f"{spread['min']} to {spread['max']} (mean {mean:.2f})"
+    return f"{scores['num_photos']:,} photos, {references} references a photo, tokenizer {scores['tokenizer']}"
 
 
 def choose_tokenizer(captions: Iterable[str]) -> Tokenize:

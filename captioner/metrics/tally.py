@@ -38,6 +38,15 @@ class Tally:
     def num_photos(self) -> int:
         return len(self.references_per_photo)
 
+    def counts(self) -> dict:
+        """How many photos and references, as JSON."""
+        each = self.references_per_photo
+        return {
+            "num_photos": len(each),
+            "num_references": sum(each),
+            "references_per_photo": {"min": min(each), "mean": sum(each) / len(each), "max": max(each)},
+        }
+
     def scores(self) -> dict[str, float]:
         """Score name to the score of all photos."""
         found = {}

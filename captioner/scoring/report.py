@@ -7,6 +7,7 @@ from captioner.metrics import (
     LEVEL,
     Tally,
     choose_tokenizer,
+    describe_counts,
     interval,
     paired_differences,
     resampled_scores,
@@ -32,14 +33,11 @@ def score_report(examples: Sequence[Example], captions: Sequence[str], tally: Ta
 
     All scores are fractions. `split` is None where the photos are of none, and "dev+test" where of several.
     """
-    counts = tally.references_per_photo
     splits = dict.fromkeys(example.split for example in examples)
     return {
         "split": None if None in splits else "+".join(splits),
         **tally.scores(),
-        "num_photos": len(counts),
-        "num_references": sum(counts),
-        "references_per_photo": {"min": min(counts), "mean": sum(counts) / len(counts), "max": max(counts)},
+        **tally.counts(),
         "num_distinct_captions": len(set(captions)),
         "tokenizer": tokenizer_name(_tokenizer_of(examples)),
         "intervals": {name: list(interval(values)) for name, values in resampled_scores(tally, options).items()},
@@ -67,14 +65,10 @@ def difference_report(ours: Tally, theirs: Tally, options: BootstrapOptions) -> 
 
 def describe_report(report: dict) -> str:
     """The report as a table for people."""
-    per_photo, bootstrap = report["references_per_photo"], report["bootstrap"]
-    references = f"{per_photo['min']}"
-    if per_photo["min"] != per_photo["max"]:
-        references += f" to {per_photo['max']} (mean {per_photo['mean']:.2f})"
-    split = f" of split {report['split']}" if report["split"] else ""
+    split, bootstrap = report["split"], report["bootstrap"]
     lines = [
-        f"{report['num_photos']:,} photos{split}, {references} references a photo, tokenizer {report['tokenizer']};"
-        f" intervals of {bootstrap['level']:.0%}, {bootstrap['resamples']:,} resamples of photos"
+        f"{f'split {split}: ' if split else ''}{describe_counts(report)}; intervals of {bootstrap['level']:.0%},"
+        f" {bootstrap['resamples']:,} resamples of photos"
     ]
     for name, (low, high) in report["intervals"].items():
         lines.append(f"{name:<8} {report[name]:7.4f}   {low:.4f} to {high:.4f}")

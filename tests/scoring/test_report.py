@@ -81,7 +81,7 @@ def test_differences_come_with_plain_words():
 def test_the_table_for_people():
     report = report_of() | {"intervals": {"bleu_4": [0.25, 0.75], "cider": [2.0, 4.0]}}
     assert describe_report(report) == (
-        "3 photos of split dev, 1 to 3 (mean 2.00) references a photo, tokenizer ptb;"
+        "split dev: 3 photos, 1 to 3 (mean 2.00) references a photo, tokenizer ptb;"
         " intervals of 95%, 500 resamples of photos\n"
         "bleu_4    0.5533   0.2500 to 0.7500\n"
         "cider     3.2274   2.0000 to 4.0000"
