@@ -98,7 +98,12 @@ def _package_dir() -> Path | None:
 def _run_java(title: str, arguments: list[str], folder: Path, text: str) -> str:
     """What the program writes. Raises: CaptionerError when it fails."""
     command = ["java", "-Dfile.encoding=UTF-8", *arguments]
-    done = subprocess.run(command, cwd=folder, input=text.encode(errors="replace"), capture_output=True, check=False)
+    try:
+        done = subprocess.run(
+            command, cwd=folder, input=text.encode(errors="replace"), capture_output=True, check=False
+        )
+    except OSError as error:
+        raise CaptionerError(f"{title} cannot start Java ({error.strerror or error})") from error
     if done.returncode != 0:
         last = done.stderr.decode(errors="replace").strip().splitlines()[-1:] or ["it says nothing"]
         raise CaptionerError(f"{title} failed with exit code {done.returncode}: {last[0]}")

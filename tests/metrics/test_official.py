@@ -118,6 +118,14 @@ def test_a_program_that_fails_is_one_line_with_its_last_words(package_dir, fake_
         OFFICIAL_SCORES["meteor"](*tokens_of(CAPTIONS))
 
 
+def test_a_java_that_cannot_be_started_is_one_line(package_dir, fake_java, monkeypatch):
+    fake_java("")
+    monkeypatch.setenv("PATH", str(package_dir / "bin"))
+    (package_dir / "bin" / "java").write_bytes(b"\x7fELF rubbish")
+    with pytest.raises(CaptionerError, match=r"METEOR cannot start Java \(Exec format error\)$"):
+        OFFICIAL_SCORES["meteor"](*tokens_of(CAPTIONS))
+
+
 @pytest.mark.parametrize("said", ["", "Error: rubbish", "1.0 2.0"])
 def test_a_program_that_gives_no_counts_is_an_error(package_dir, fake_java, said):
     fake_java(f"cat > /dev/null; echo '{said}'\n")
