@@ -85,9 +85,11 @@ def score(
     click.echo(json.dumps(result, indent=2))
     say_report(result)
     if selection.num_missing or selection.num_unmatched:
+        num_photos = len(selection.examples) + selection.num_missing
+        num_predictions = sum(len(system.records) for system in systems)
         say(
-            f"left out: {selection.num_missing:,} photos without a prediction,"
-            f" {selection.num_unmatched:,} predictions without a photo"
+            f"left out: {selection.num_missing:,} of {num_photos:,} photos, without a prediction;"
+            f" {selection.num_unmatched:,} of {num_predictions:,} predictions, without a photo"
         )
     list_failures([str(problem) for problem in truth.problems])
     return 1 if truth.problems else 0

@@ -63,7 +63,10 @@ def _refuse_partial(references, system, examples, captions, unmatched) -> None:
     if missing:
         faults.append(f"no prediction for {len(missing):,} of {len(examples):,} photos{where}: {quoted_few(missing)}")
     if unmatched:
-        faults.append(f"{len(unmatched):,} predictions name no photo of {references.path}: {quoted_few(unmatched)}")
+        faults.append(
+            f"{len(unmatched):,} of {len(system.records):,} predictions name no photo of {references.path}:"
+            f" {quoted_few(unmatched)}"
+        )
     if faults:
         whole = _whole_splits(examples, set(missing))
         hint = f"--split {whole[0]} scores that split alone, and " if whole else ""

@@ -105,7 +105,7 @@ def test_a_photo_without_a_prediction_is_refused_unless_that_is_allowed(write, t
     )
     result = run(path, token_file, "--allow-partial")
     assert result.exit_code == 0
-    assert result.stderr == "left out: 1 photos without a prediction, 0 predictions without a photo\n"
+    assert result.stderr == "left out: 1 of 3 photos, without a prediction; 0 of 2 predictions, without a photo\n"
     scores = json.loads(result.stdout)
     assert (scores["num_photos"], scores["num_missing"]) == (2, 1)
 

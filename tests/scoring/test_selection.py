@@ -80,9 +80,9 @@ def test_a_whole_split_beside_a_broken_one_is_pointed_out():
 
 def test_predictions_without_a_photo_are_named_and_refused():
     assert refusal(system("c", "d", "x.jpg", "y.jpg")) == (
-        "FILE: 2 predictions name no photo of REFS: 'x.jpg', 'y.jpg'; --allow-partial leaves them out"
+        "FILE: 2 of 4 predictions name no photo of REFS: 'x.jpg', 'y.jpg'; --allow-partial leaves them out"
     )
-    assert "no prediction for 1 of 2 photos of dev: 'd.jpg'; 1 predictions" in refusal(system("c", "x.jpg"))
+    assert "no prediction for 1 of 2 photos of dev: 'd.jpg'; 1 of 2 predictions name" in refusal(system("c", "x.jpg"))
 
 
 def test_what_does_not_fit_is_left_out_where_that_is_allowed():
