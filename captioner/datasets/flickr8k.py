@@ -36,13 +36,14 @@ def read(
 ) -> Annotations:
     """The photos of the splits, in the order of the split files, each with its captions.
 
-    source: the folder, or its token file.
+    source: the folder, or its token file: then every captioned photo, of no split.
     Any split file may be absent; photos in no split are left out, unless there is no split file at all.
     captions_path: another token file in place of the official one, such as a translation.
     photos_needed: whether a photo that is not in the photo folder is left out.
     Raises: DatasetError when the token file is missing, or the photo folder where photos are needed.
     """
-    if os.path.isfile(source):
+    is_alone = os.path.isfile(source)
+    if is_alone:
         source, captions_path = source.parent, captions_path or source
     captions_path = captions_path or _find(source, TOKEN_FILE)
     if captions_path is None:
@@ -51,7 +52,8 @@ def read(
     annotations = Annotations(images_dir)
     captions = _read_captions(captions_path, annotations.problems)
     present = _list_photos(images_dir) if photos_needed else set()
-    for split, name in _named_photos(source, captions, annotations.problems):
+    named = ((None, name) for name in captions) if is_alone else _named_photos(source, captions, annotations.problems)
+    for split, name in named:
         if leads_outside(name):
             annotations.problems.append(Problem("broken line", name, "leads outside the photo folder"))
         elif photos_needed and name not in present:

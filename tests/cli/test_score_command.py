@@ -168,7 +168,6 @@ def test_missing_paths_and_folders_are_one_line(write, token_file, tmp_path):
         (tmp_path / "gone", token_file),
         (tmp_path, token_file),
         (write(PREDICTIONS), tmp_path / "gone"),
-        (write(PREDICTIONS), tmp_path / "predictions.jsonl"),
         (write(PREDICTIONS), token_file, "--json", tmp_path / "no" / "scores.json"),
     ):
         result = run(*arguments)

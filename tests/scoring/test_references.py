@@ -43,8 +43,7 @@ def test_a_source_folder_needs_no_photo(flickr8k):
     assert references.problems == ()
 
 
-def test_a_caption_file_will_do(flickr8k):
-    (flickr8k / "Flickr_8k.devImages.txt").unlink()
+def test_a_caption_file_will_do_and_knows_of_no_split(flickr8k):
     references = read_references(flickr8k / "Flickr8k.token.txt")
     assert [(e.image, e.split) for e in references.examples] == [("a.jpg", None), ("b.jpg", None)]
 
