@@ -146,3 +146,17 @@ class DecodingOptions(Options):
         _require(
             0 <= self.length_exponent < math.inf, f"length-exponent must be at least 0, not {self.length_exponent}"
         )
+
+
+@dataclass(frozen=True)
+class BootstrapOptions(Options):
+    """How photos are drawn again to see how far chance reaches."""
+
+    resamples: int = 1000
+    seed: int = 0
+
+    def __post_init__(self):
+        _require(
+            100 <= self.resamples <= 100_000, f"resamples must be at least 100 and at most 100000, not {self.resamples}"
+        )
+        _require(0 <= self.seed < 2**32, f"seed must be at least 0 and below 2 to the 32, not {self.seed}")

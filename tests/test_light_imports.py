@@ -45,6 +45,7 @@ def test_the_watch_itself_sees_what_is_loaded():
         ["prepare", "--help"],
         ["train", "--help"],
         ["evaluate", "--help"],
+        ["score", "--help"],
         ["models", "--help"],
     ],
     ids=" ".join,
@@ -87,6 +88,15 @@ def test_evaluate_from_the_photos_themselves_loads_neither_tensorflow_nor_keras(
     for name in ("dataset.json", "captions.jsonl", "vocabulary.txt"):  # all but the features
         (tmp_path / name).write_bytes((drawings_dataset.folder / name).read_bytes())
     out, loaded = run("evaluate", tmp_path, "--split", "dev", "--model", tiny_model_dir, watched=HEAVY)
+    assert '"num_photos": 6' in out
+    assert loaded == ""
+
+
+def test_score_loads_neither_keras_nor_the_runtime_of_models(drawings_dataset, tmp_path):
+    lines = [f'{{"image": "{example.image}", "caption": "a dog"}}\n' for example in drawings_dataset.split("dev")]
+    (tmp_path / "predictions.jsonl").write_text("".join(lines))
+    watched = (*HEAVY, "ai_edge_litert", "pycocoevalcap")
+    out, loaded = run("score", tmp_path / "predictions.jsonl", drawings_dataset.folder, watched=watched)
     assert '"num_photos": 6' in out
     assert loaded == ""
 

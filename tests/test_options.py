@@ -5,9 +5,9 @@ import math
 import pytest
 
 from captioner.errors import OptionsError
-from captioner.options import DecodingOptions, NetworkOptions, PrepareOptions, TrainingOptions
+from captioner.options import BootstrapOptions, DecodingOptions, NetworkOptions, PrepareOptions, TrainingOptions
 
-ALL = [PrepareOptions, NetworkOptions, TrainingOptions, DecodingOptions]
+ALL = [PrepareOptions, NetworkOptions, TrainingOptions, DecodingOptions, BootstrapOptions]
 
 
 @pytest.mark.parametrize("options", ALL)
@@ -113,6 +113,8 @@ REFUSED = [
     (DecodingOptions, {"min_words": 9, "max_words": 8}, "not below min-words 9, not 8"),
     (DecodingOptions, {"length_exponent": -0.5}, "length-exponent must be at least 0, not -0.5"),
     (DecodingOptions, {"length_exponent": math.inf}, "length-exponent must be"),
+    (BootstrapOptions, {"resamples": 99}, "resamples must be at least 100 and at most 100000, not 99"),
+    (BootstrapOptions, {"seed": -1}, "seed must be at least 0"),
 ]
 
 

@@ -18,6 +18,7 @@ ROWS = [
     (("tokenizer", "images"), ("numpy", "PIL")),
     (("metrics",), ("nltk",)),
     (("datasets",), ()),
+    (("scoring",), ()),
     (("model_folder", "presets"), ()),
     (("decoding",), ()),
     (("inference",), ("ai_edge_litert",)),

@@ -10,6 +10,7 @@ from captioner.cli.caption import caption
 from captioner.cli.evaluate import evaluate
 from captioner.cli.models import models
 from captioner.cli.prepare import prepare
+from captioner.cli.score import score
 from captioner.cli.train import train
 from captioner.errors import CaptionerError
 
@@ -63,5 +64,5 @@ def main():
     """
 
 
-for command in (caption, prepare, train, evaluate, models):
+for command in (caption, prepare, train, evaluate, score, models):
     main.add_command(command)

@@ -4,7 +4,17 @@ import json
 
 import click
 
-from captioner.cli.shared import PATH, decoding_options, load_captioner, model_option, progress_bar, say
+from captioner.cli.shared import (
+    PATH,
+    bootstrap_options,
+    decoding_options,
+    load_captioner,
+    model_option,
+    official_options,
+    progress_bar,
+    say,
+    say_report,
+)
 
 
 @click.command()
@@ -22,18 +32,25 @@ from captioner.cli.shared import PATH, decoding_options, load_captioner, model_o
     metavar="METRIC=VALUE",
     help="Exit with 1 when a score is below VALUE, a fraction; may be repeated.",
 )
-def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, fail_under):
+@official_options
+@bootstrap_options
+def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, fail_under, official, bootstrap):
     """Score a model on a split of a prepared dataset.
 
-    Prints JSON: corpus BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions, against all references.
+    Prints JSON: corpus BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions, against all references, with intervals of 95%
+    over photos drawn again.
 
     Example: captioner evaluate data/flickr8k --split dev --model runs/lstm
     """
     from captioner.datasets import Dataset
-    from captioner.evaluation import caption_examples, score_examples
+    from captioner.evaluation import caption_examples
     from captioner.files import write_json, write_text
+    from captioner.metrics import SCORE_NAMES, check_official
+    from captioner.scoring import score_report, tally_examples
 
-    floors = [_parse_floor(text) for text in fail_under]
+    floors = [_parse_floor(text, SCORE_NAMES + official) for text in fail_under]
+    for name in official:
+        check_official(name)
     dataset = Dataset.open(data_dir)
     examples = dataset.split(split)
     captioner = load_captioner(model)
@@ -41,9 +58,8 @@ def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, fail
     with progress_bar(len(examples), "photos", "captioning") as bar:
         captions = caption_examples(captioner, dataset, examples, options, lambda done, _: bar.update(done - bar.n))
     texts = [caption.text for caption in captions]
-    scores = score_examples(examples, texts)
-    result = {"model": captioner.name, "split": split, "beam_size": options.beam_size, **scores}
-    result["num_distinct_captions"] = len(set(texts))
+    report = score_report(examples, texts, tally_examples(examples, texts, official), bootstrap)
+    result = {"model": captioner.name, "split": split, "beam_size": options.beam_size} | report
     if predictions_out is not None:
         lines = [
             json.dumps({"image": example.image, "caption": text}, ensure_ascii=False)
@@ -53,21 +69,21 @@ def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, fail
     if json_path is not None:
         write_json(json_path, result)
     click.echo(json.dumps(result, indent=2))
+    say_report(result)
     missed = [f"{name} is {result[name]:.4f}, below {floor:g}" for name, floor in floors if result[name] < floor]
     for line in missed:
         say(f"failed: {line}")
     return 1 if missed else 0
 
 
-def _parse_floor(text: str) -> tuple[str, float]:
+def _parse_floor(text: str, score_names: tuple[str, ...]) -> tuple[str, float]:
     from captioner.errors import OptionsError
-    from captioner.metrics import SCORE_NAMES
 
     name, _, value = text.partition("=")
     try:
         floor = float(value)
     except ValueError:
         floor = None
-    if name not in SCORE_NAMES or floor is None:
-        raise OptionsError(f"--fail-under takes METRIC=VALUE with one of {', '.join(SCORE_NAMES)}, not {text!r}")
+    if name not in score_names or floor is None:
+        raise OptionsError(f"--fail-under takes METRIC=VALUE with one of {', '.join(score_names)}, not {text!r}")
     return name, floor

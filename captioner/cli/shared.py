@@ -1,5 +1,6 @@
 """Options that several commands take, and how commands show that they are at work."""
 
+import functools
 import sys
 from pathlib import Path
 
@@ -55,6 +56,54 @@ def parse_shares(text: str) -> tuple[float, ...]:
         return tuple(float(share) for share in text.split(","))
     except ValueError as error:
         raise OptionsError(f"split must be three shares such as 0.8,0.1,0.1, not {text!r}") from error
+
+
+def official_options(command):
+    """--meteor and --spice, as the tuple `official` of their names."""
+
+    @functools.wraps(command)
+    def gathered(*args, meteor, spice, **kwargs):
+        asked = {"meteor": meteor, "spice": spice}
+        return command(*args, official=tuple(name for name, wanted in asked.items() if wanted), **kwargs)
+
+    for decorate in (
+        click.option("--spice", is_flag=True, help="Add SPICE: needs Java, captioner[coco] and CoreNLP; English only."),
+        click.option("--meteor", is_flag=True, help="Add METEOR: needs Java and captioner[coco]; English only."),
+    ):
+        gathered = decorate(gathered)
+    return gathered
+
+
+def bootstrap_options(command):
+    """--resamples and --seed, as the options `bootstrap`."""
+
+    @functools.wraps(command)
+    def gathered(*args, resamples, seed, **kwargs):
+        from captioner.options import BootstrapOptions
+
+        return command(*args, bootstrap=BootstrapOptions(resamples, seed), **kwargs)
+
+    for decorate in (
+        click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides the photos drawn."),
+        click.option(
+            "--resamples",
+            type=int,
+            default=1000,
+            show_default=True,
+            metavar="N",
+            help="Times photos are drawn again for the intervals.",
+        ),
+    ):
+        gathered = decorate(gathered)
+    return gathered
+
+
+def say_report(report: dict) -> None:
+    """The scores as a table on stderr, where it is a terminal."""
+    if sys.stderr.isatty():
+        from captioner.scoring import describe_report
+
+        say(describe_report(report))
 
 
 def load_captioner(model: str, threads: int | None = None):

@@ -151,6 +151,7 @@ def _show_sample(folder, data_dir) -> None:
     from captioner.datasets import Dataset
     from captioner.evaluation import caption_examples, score_examples
     from captioner.inference import Captioner
+    from captioner.metrics import describe_counts
 
     dataset = Dataset.open(data_dir)
     examples = dataset.split("test")
@@ -162,7 +163,7 @@ def _show_sample(folder, data_dir) -> None:
     scores = score_examples(examples, captions)
     click.echo(
         f"{len(examples)} drawings of combinations never trained on:"
-        f" BLEU-4 {scores['bleu_4']:.3f}, CIDEr-D {scores['cider']:.3f}"
+        f" BLEU-4 {scores['bleu_4']:.3f}, CIDEr-D {scores['cider']:.3f} ({describe_counts(scores)})"
     )
     click.echo("With your own photos (photo.jpg + photo.txt, or Flickr8k):  captioner prepare PHOTOS data/mine")
     click.echo("                                                            captioner train data/mine runs/mine")

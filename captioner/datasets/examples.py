@@ -36,6 +36,7 @@ class Annotations:
     images_dir: Path
     examples: list[Example] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    image_ids: dict[int, str] = field(default_factory=dict)  # number to photo, where the source numbers its photos
 
 
 def read_lines(path: Path, problems: list[Problem]):

@@ -1,6 +1,7 @@
 """Flickr8k's official layout: a token file, lists of the splits, a folder of photos (Hodosh et al. 2013)."""
 
 import os
+import re
 from pathlib import Path
 
 from captioner.datasets.examples import (
@@ -20,31 +21,42 @@ SPLIT_FILES = {
     "dev": "Flickr_8k.devImages.txt",
     "test": "Flickr_8k.testImages.txt",
 }
+_KEY = re.compile(r"\S[^\t]*#\d+\t")
 UNPUBLISHED = "2258277193_586949ec62.jpg.1"  # captioned in the official token file, in no official folder or split
 
 
 def detect(source: Path) -> bool:
+    if os.path.isfile(source):
+        return next((_KEY.match(line) is not None for _, line in read_lines(source, [])), False)
     return _find(source, TOKEN_FILE) is not None or any(_find(source, name) for name in SPLIT_FILES.values())
 
 
-def read(source: Path, captions_path: Path | None = None, images_dir: Path | None = None) -> Annotations:
+def read(
+    source: Path, captions_path: Path | None = None, images_dir: Path | None = None, photos_needed: bool = True
+) -> Annotations:
     """The photos of the splits, in the order of the split files, each with its captions.
 
+    source: the folder, or its token file: then every captioned photo, of no split.
     Any split file may be absent; photos in no split are left out, unless there is no split file at all.
     captions_path: another token file in place of the official one, such as a translation.
-    Raises: DatasetError when the token file or the photo folder is missing.
+    photos_needed: whether a photo that is not in the photo folder is left out.
+    Raises: DatasetError when the token file is missing, or the photo folder where photos are needed.
     """
+    is_alone = os.path.isfile(source)
+    if is_alone:
+        source, captions_path = source.parent, captions_path or source
     captions_path = captions_path or _find(source, TOKEN_FILE)
     if captions_path is None:
         raise DatasetError(f"{source}: no {TOKEN_FILE} in it; name the caption file with --captions")
-    images_dir = images_dir or _find_photo_folder(source)
+    images_dir = images_dir or (_find_photo_folder(source) if photos_needed else source)
     annotations = Annotations(images_dir)
     captions = _read_captions(captions_path, annotations.problems)
-    present = _list_photos(images_dir)
-    for split, name in _named_photos(source, captions, annotations.problems):
+    present = _list_photos(images_dir) if photos_needed else set()
+    named = ((None, name) for name in captions) if is_alone else _named_photos(source, captions, annotations.problems)
+    for split, name in named:
         if leads_outside(name):
             annotations.problems.append(Problem("broken line", name, "leads outside the photo folder"))
-        elif name not in present:
+        elif photos_needed and name not in present:
             detail = f"{split} split" if split else ""
             annotations.problems.append(Problem("missing photo", name, detail, lost=name != UNPUBLISHED))
         elif name not in captions:

@@ -20,9 +20,12 @@ def detect(source: Path) -> bool:
     return False
 
 
-def read(source: Path, captions_path: Path | None = None, images_dir: Path | None = None) -> Annotations:
+def read(
+    source: Path, captions_path: Path | None = None, images_dir: Path | None = None, photos_needed: bool = True
+) -> Annotations:
     """Every photo below the source that has a sidecar; folders named train, dev (or val) and test are splits.
 
+    photos_needed: makes no difference, for it is the photos that say which text files are sidecars.
     Raises: OptionsError for a caption file, which sidecars have no use for.
     """
     if captions_path is not None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Hashable, Sequence
 
+import numpy as np
+
 ORDERS = (1, 2, 3, 4)
 
 # What the official scorer adds to matches and to guesses, so that nothing is divided by zero. It shows: four
@@ -19,24 +21,37 @@ def corpus_bleu(
     NLTK's own `corpus_bleu` counts a guess for every caption that is too short to hold an n-gram, and gives
     0 as soon as one order has no match; the official scorer does neither, so only its parts are used.
     """
-    from nltk.translate.bleu_score import brevity_penalty, closest_ref_length
+    return tuple(bleu_of_sums(bleu_statistics(predictions, references).sum(axis=0)).tolist())
 
-    matches = dict.fromkeys(ORDERS, 0)
-    guesses = dict.fromkeys(ORDERS, 0)
-    length = closest_length = 0
+
+def bleu_statistics(
+    predictions: Sequence[Sequence[Hashable]], references: Sequence[Sequence[Sequence[Hashable]]]
+) -> np.ndarray:
+    """What each photo adds to BLEU: (photos, 10) int, so that any choice of photos can be scored by its sums.
+
+    The columns: tokens of the caption, tokens of its closest reference, matches of the four orders, guesses of them.
+    """
+    from nltk.translate.bleu_score import closest_ref_length
+
+    rows = []
     for prediction, photo_references in zip(predictions, references, strict=True):
-        length += len(prediction)
-        closest_length += closest_ref_length(photo_references, len(prediction))
-        for order in ORDERS:
-            num_guesses = max(0, len(prediction) - order + 1)
-            guesses[order] += num_guesses
-            matches[order] += _num_matches(prediction, photo_references, order, num_guesses)
-    penalty = brevity_penalty(closest_length, length)
-    scores, product = [], 1.0
-    for order in ORDERS:
-        product *= (matches[order] + _TINY) / (guesses[order] + _SMALL)
-        scores.append(penalty * product ** (1 / order))  # the geometric mean of the precisions so far
-    return tuple(scores)
+        guesses = [max(0, len(prediction) - order + 1) for order in ORDERS]
+        matches = [
+            _num_matches(prediction, photo_references, order, num_guesses)
+            for order, num_guesses in zip(ORDERS, guesses, strict=True)
+        ]
+        rows.append([len(prediction), closest_ref_length(photo_references, len(prediction)), *matches, *guesses])
+    return np.array(rows, dtype=int).reshape(-1, 2 + 2 * len(ORDERS))
+
+
+def bleu_of_sums(sums: np.ndarray) -> np.ndarray:
+    """BLEU-1 to BLEU-4 of sums of `bleu_statistics` over photos: (..., 10) to (..., 4), fractions."""
+    length, closest_length, counts = sums[..., :1], sums[..., 1:2], sums[..., 2:]
+    matches, guesses = counts[..., : len(ORDERS)], counts[..., len(ORDERS) :]
+    precisions = (matches + _TINY) / (guesses + _SMALL)
+    geometric_means = np.cumprod(precisions, axis=-1) ** (1 / np.array(ORDERS))  # of the precisions so far
+    excess = np.where(length > 0, closest_length / np.maximum(length, 1) - 1, np.inf)  # no token at all: no BLEU
+    return np.exp(-np.maximum(excess, 0)) * geometric_means  # the brevity penalty of section 2.3
 
 
 def _num_matches(prediction, references, order, num_guesses) -> int:

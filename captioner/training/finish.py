@@ -9,6 +9,7 @@ from captioner import __version__
 from captioner.evaluation import caption_examples, score_examples
 from captioner.files import write_json, write_text, written_whole
 from captioner.inference import Captioner
+from captioner.metrics import describe_counts
 from captioner.model import CaptionNetwork, export_decoder, load_decoder_weights, save_decoder_weights
 from captioner.model_folder import (
     DECODER_GRAPH,
@@ -50,7 +51,7 @@ def write_model(run: Run, network: CaptionNetwork, progress: Progress, say: Call
     _write_record(run, record)
     say(
         f"dev, beam {run.decoding.beam_size}: BLEU-4 {record['dev_scores']['bleu_4']:.3f}"
-        f"  CIDEr-D {record['dev_scores']['cider']:.3f}"
+        f"  CIDEr-D {record['dev_scores']['cider']:.3f}  ({describe_counts(record['dev_scores'])})"
     )
     return ModelFolder.open(folder)
 

@@ -28,6 +28,25 @@ def test_scores_are_json_with_counts_and_tokenizer(run, drawings_dataset):
     assert scores["split"] == "dev"
 
 
+def test_every_score_has_an_interval_over_photos(run):
+    scores = json.loads(run("--split", "dev", "--resamples", "200", "--seed", "5").stdout)
+    assert list(scores["intervals"]) == ["bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider"]
+    for name, (low, high) in scores["intervals"].items():
+        assert low <= scores[name] <= high
+    assert (scores["bootstrap"]["resamples"], scores["bootstrap"]["seed"]) == (200, 5)
+    assert scores["references_per_photo"]["min"] >= 1
+    assert scores["num_distinct_captions"] >= 1
+
+
+def test_an_official_score_without_java_is_one_line_before_anything_is_captioned(run, monkeypatch, tmp_path):
+    monkeypatch.setattr("captioner.metrics.official._package_dir", lambda: tmp_path)
+    monkeypatch.setenv("PATH", "")
+    result = run("--split", "dev", "--meteor", "--predictions-out", tmp_path / "predictions.jsonl")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == "Error: METEOR needs Java, and no program `java` is on the PATH\n"
+    assert not (tmp_path / "predictions.jsonl").exists()
+
+
 def test_predictions_and_scores_go_to_files(run, drawings_dataset, tmp_path):
     predictions, scores = tmp_path / "predictions.jsonl", tmp_path / "scores.json"
     result = run("--split", "dev", "--predictions-out", predictions, "--json", scores)
@@ -44,7 +63,7 @@ def test_a_missed_floor_exits_with_1(run):
     assert "failed: bleu_1 is" in result.stderr
 
 
-@pytest.mark.parametrize("floor", ["bleu_9=0.1", "bleu_4", "bleu_4=high"])
+@pytest.mark.parametrize("floor", ["bleu_9=0.1", "bleu_4", "bleu_4=high", "meteor=0.1"])
 def test_a_floor_that_makes_no_sense_exits_with_2(run, floor):
     result = run("--split", "dev", "--fail-under", floor)
     assert result.exit_code == 2

@@ -189,6 +189,15 @@ def test_photos_may_lie_elsewhere(source, tmp_path):
     assert names_of(read(source, None, tmp_path / "elsewhere")) == SPLITS | {None: []}
 
 
+def test_where_no_photo_is_needed_none_is_missing(source):
+    (source / "Flicker8k_Dataset").rename(source / "elsewhere")
+    _, annotations = read_annotations(source, photos_needed=False)
+    assert names_of(annotations) == SPLITS | {None: []}
+    assert annotations.problems == []
+    _, of_file = read_annotations(source / "Flickr8k.token.txt", photos_needed=False)
+    assert names_of(of_file)[None] == PHOTOS  # a token file by itself knows of no splits
+
+
 def test_a_missing_token_file_is_named_with_the_way_out(source):
     (source / "Flickr8k.token.txt").unlink()
     with pytest.raises(DatasetError, match=r"no Flickr8k.token.txt in it; name the caption file with --captions"):

@@ -1,8 +1,10 @@
 import random
 
+import numpy as np
 import pytest
 
 from captioner.metrics import corpus_bleu
+from captioner.metrics.bleu import bleu_of_sums, bleu_statistics
 
 # Figures below are those of the official scorer.
 REFERENCES = [
@@ -30,6 +32,10 @@ def test_only_empty_captions_score_0():
     assert bleu(["", "", ""]) == (0, 0, 0, 0)
 
 
+def test_empty_captions_against_empty_references_score_0_too():
+    assert bleu(["", ""], [[""], [""]]) == (0, 0, 0, 0)
+
+
 def test_captions_without_any_word_of_the_references_score_0():
     assert bleu(["x y", "z", "w w w"]) == pytest.approx((0, 0, 0, 0), abs=1e-12)
 
@@ -51,6 +57,19 @@ def test_the_shorter_of_two_equally_close_references_sets_the_length():
 
 def test_a_repeated_word_counts_as_often_as_in_one_reference():
     assert bleu(["the the the the"], [["the cat", "on the mat the"]])[0] == pytest.approx(2 / 4)
+
+
+def test_the_penalty_for_shortness_is_that_of_nltk():
+    from nltk.translate.bleu_score import brevity_penalty
+
+    for length, closest_length in ((7, 9), (9, 9), (9, 7), (0, 3)):
+        sums = np.array([length, closest_length] + [1] * 8)
+        assert bleu_of_sums(sums) == pytest.approx([brevity_penalty(closest_length, length)] * 4)
+
+
+def test_statistics_are_the_counts_of_each_photo():
+    statistics = bleu_statistics([["a", "dog", "runs"]], [[["a", "dog"], ["the", "dog", "runs", "fast"]]])
+    assert statistics.tolist() == [[3, 2, 3, 2, 0, 0, 3, 2, 1, 0]]
 
 
 @pytest.mark.parametrize("seed", range(5))

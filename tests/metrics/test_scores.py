@@ -9,6 +9,7 @@ from captioner.metrics import (
     TOKENIZERS,
     character_tokenize,
     choose_tokenizer,
+    describe_counts,
     ptb_tokenize,
     score_captions,
 )
@@ -25,7 +26,12 @@ def test_all_scores_are_those_of_the_official_scorer():
     scores = score_captions(CAPTIONS, REFERENCES)
     expected = (0.8273408461, 0.7494232315, 0.6281246434, 0.5533099442, 0.7388551610, 3.2273908163)
     assert [scores.pop(name) for name in SCORE_NAMES] == pytest.approx(expected, abs=1e-9)
-    assert scores == {"num_photos": 3, "num_references": 6, "tokenizer": "ptb"}
+    assert scores == {
+        "num_photos": 3,
+        "num_references": 6,
+        "references_per_photo": {"min": 1, "mean": 2.0, "max": 3},
+        "tokenizer": "ptb",
+    }
 
 
 def test_scores_are_plain_numbers():
@@ -68,9 +74,8 @@ def test_nothing_to_score_is_an_error():
 
 
 def test_the_order_of_photos_does_not_matter():
-    assert score_captions(dict(reversed(CAPTIONS.items())), REFERENCES) == pytest.approx(
-        score_captions(CAPTIONS, REFERENCES)
-    )
+    ours, theirs = (score_captions(dict(c), REFERENCES) for c in (CAPTIONS.items(), reversed(CAPTIONS.items())))
+    assert [ours[name] for name in SCORE_NAMES] == pytest.approx([theirs[name] for name in SCORE_NAMES])
 
 
 def test_characters_are_scored_where_words_have_no_spaces():
@@ -97,6 +102,13 @@ def test_a_tokenizer_of_ones_own_is_named_by_its_function():
 )
 def test_character_tokens(text, tokens):
     assert character_tokenize(text) == tokens.split()
+
+
+def test_what_stands_behind_scores_is_said_in_words():
+    scores = score_captions(CAPTIONS, REFERENCES)
+    assert describe_counts(scores) == "3 photos, 1 to 3 (mean 2.00) references a photo, tokenizer ptb"
+    of_five = {"num_photos": 1000, "num_references": 5000, "tokenizer": "characters"}
+    assert describe_counts(of_five) == "1,000 photos, 5 references a photo, tokenizer characters"
 
 
 def test_the_tokenizer_is_chosen_by_the_script_of_most_captions():
