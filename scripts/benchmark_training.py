@@ -28,30 +28,26 @@ class Rung:
     adds: str
     step: str = "trainer"  # of STEPS
     is_sorted: bool = True
-    is_read_ahead: bool = True
     settings: tuple[tuple[str, str], ...] = ()  # environment variables
 
 
 WITHOUT_ONEDNN = (("TF_ENABLE_ONEDNN_OPTS", "0"),)
 # Each adds to the one before; the first is the plain loop, the last the trainer as it ships.
 RUNGS = {
-    "plain loop": Rung("Keras's layers, Adam and averages in a compiled graph", "plain", False, False, WITHOUT_ONEDNN),
-    "lengths": Rung("photos with captions of like length share a step", "plain", True, False, WITHOUT_ONEDNN),
+    "plain loop": Rung("Keras's layers, Adam and averages in a compiled graph", "plain", False, WITHOUT_ONEDNN),
+    "lengths": Rung("photos with captions of like length share a step", "plain", True, WITHOUT_ONEDNN),
     "no padding": Rung(
         "only spoken positions are computed; inputs are multiplied ahead of the loop over time, the gradient of the"
         " recurrent kernel after it",
         "packed",
         True,
-        False,
         WITHOUT_ONEDNN,
     ),
     "one pass": Rung(
         "the loss's gradient written down, Adam in one operation, averages moved every fourth step",
-        is_read_ahead=False,
         settings=WITHOUT_ONEDNN,
     ),
-    "oneDNN": Rung("oneDNN's matrix products", is_read_ahead=False),
-    "read ahead": Rung("the next batches are made while one is learned from"),
+    "oneDNN": Rung("oneDNN's matrix products"),
 }
 
 
@@ -82,7 +78,7 @@ def one_rung(data_dir: Path, name: str, num_steps: int) -> float:
     """Seconds an epoch, measured in this process."""
     rung = RUNGS[name]
     lessons = _Lessons(data_dir, is_sorted=rung.is_sorted)
-    step, batches = STEPS[rung.step](lessons), lessons.batches(rung.is_read_ahead)
+    step, batches = STEPS[rung.step](lessons), lessons.batches()
     for batch in islice(batches, WARM_UP_STEPS):
         step(batch)
     started, num_tokens = time.perf_counter(), 0.0
@@ -130,14 +126,10 @@ class _Lessons:
         )
         self.num_tokens, self.num_steps = self._forcing.num_tokens, self._forcing.num_steps(self.options.batch_size)
 
-    def batches(self, is_read_ahead: bool = True):
+    def batches(self):
         """Epoch after epoch."""
-        from captioner.training.batches import read_ahead
-
         size, share = self.options.batch_size, self.options.word_dropout
-        epochs = (self._forcing.epoch(size, 0, epoch, share) for epoch in count(1))
-        batches = chain.from_iterable(epochs)
-        return read_ahead(batches) if is_read_ahead else batches
+        return chain.from_iterable(self._forcing.epoch(size, 0, epoch, share) for epoch in count(1))
 
 
 def _plain_step(lessons: _Lessons):

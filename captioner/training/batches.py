@@ -1,16 +1,14 @@
 """Batches for teacher forcing: P photos with C captions each. The shift happens here and nowhere else."""
 
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
 from captioner.datasets import Example
+from captioner.images import map_ahead
 from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID, Tokenizer
-
-_AHEAD = 2  # batches made while one is learned from
 
 
 @dataclass(frozen=True)
@@ -60,18 +58,21 @@ class TeacherForcing:
     def epoch(
         self, batch_size: int, seed: int, epoch: int, word_dropout: float = 0.0, first_step: int = 0
     ) -> Iterator[Batch]:
-        """Every photo once, in an order that depends on the seed and the epoch alone.
+        """Every photo once, in an order that depends on the seed and the epoch alone; read while others are used.
 
         Within a stretch of `sorted_steps`, photos with captions of like length share a step.
         word_dropout: share of the words fed in that become <unk>, so that the network listens less to the words
         before and more to the photo (Bowman et al. 2016, section 3.1). first_step: steps that were taken already.
         """
-        for step, photos in enumerate(self._groups(batch_size, seed, epoch)):
-            if step >= first_step:
-                batch = self._batch(photos)
-                chance = np.random.default_rng([seed, epoch, step]).random(batch.tokens.shape)
-                dropped = (chance < word_dropout) & (batch.tokens > UNK_ID)
-                yield replace(batch, tokens=np.where(dropped, np.int32(UNK_ID), batch.tokens))
+
+        def make(step: int, photos: np.ndarray) -> Batch:
+            batch = self._batch(photos)
+            chance = np.random.default_rng([seed, epoch, step]).random(batch.tokens.shape)
+            dropped = (chance < word_dropout) & (batch.tokens > UNK_ID)
+            return replace(batch, tokens=np.where(dropped, np.int32(UNK_ID), batch.tokens))
+
+        groups = islice(enumerate(self._groups(batch_size, seed, epoch)), first_step, None)
+        return map_ahead(lambda group: make(*group), groups, threads=1)
 
     def _groups(self, batch_size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
         """The photos of each step."""
@@ -99,12 +100,3 @@ class TeacherForcing:
                 weights[p, c, : len(ids)] = 1
         images = tuple(self._images[photo] for photo in photos)
         return Batch(images, self._features[self._rows[photos]], tokens, targets, weights)
-
-
-def read_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
-    """The same batches, the next ones being read in a thread of their own."""
-    with ThreadPoolExecutor(1) as pool:
-        pending = deque(pool.submit(next, batches, None) for _ in range(_AHEAD))
-        while (batch := pending.popleft().result()) is not None:
-            pending.append(pool.submit(next, batches, None))
-            yield batch

@@ -13,7 +13,7 @@ from captioner.files import make_folder, written_whole
 from captioner.model import CaptionNetwork, build_network, grown_network, load_decoder_weights
 from captioner.model_folder import CONFIG, DECODER_WEIGHTS, FILES, ModelFolder, is_model
 from captioner.outputs.figures import draw_learning_curves
-from captioner.training.batches import Batch, TeacherForcing, read_ahead
+from captioner.training.batches import Batch, TeacherForcing
 from captioner.training.board import Board
 from captioner.training.checkpoint import Progress, changed_options, load_checkpoint, save_checkpoint
 from captioner.training.finish import write_model
@@ -134,7 +134,7 @@ def _take_steps(run: Run, trainer: Trainer, lessons: TeacherForcing, progress: P
     """The steps of the epoch under way that were not taken yet, with a checkpoint every few minutes."""
     options, epoch = run.training, len(progress.history) + 1
     num_steps, num_done = lessons.num_steps(options.batch_size), len(progress.losses)
-    batches = read_ahead(lessons.epoch(options.batch_size, options.seed, epoch, options.word_dropout, num_done))
+    batches = lessons.epoch(options.batch_size, options.seed, epoch, options.word_dropout, num_done)
     batches, show = listener.progress(batches, num_done, num_steps, f"epoch {epoch}/{options.epochs}")
     seconds_before, started = progress.epoch_seconds, time.monotonic()
     saved, num_tokens = started, 0.0
