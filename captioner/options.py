@@ -78,25 +78,36 @@ class NetworkOptions(Options):
     units: int = 512  # width of the recurrent state, of keys and of values
     embedding_dim: int = 256
     dropout: float = 0.5  # share dropped, of embeddings, of image values and before the output
+    heads: int = 8  # of the attention, or as many of them as share the units evenly
 
     def __post_init__(self):
         _require(self.decoder in DECODERS, f"unknown decoder {self.decoder!r}; choose {', '.join(DECODERS)}")
         _require(self.units >= 1, f"units must be at least 1, not {self.units}")
         _require(self.embedding_dim >= 1, f"embedding-dim must be at least 1, not {self.embedding_dim}")
+        _require(self.heads >= 1, f"heads must be at least 1, not {self.heads}")
         _require(0 <= self.dropout < 1, f"dropout must be at least 0 and below 1, not {self.dropout}")
+
+    @property
+    def num_heads(self) -> int:
+        return math.gcd(self.heads, self.units)
+
+    @classmethod
+    def from_json(cls, values: dict) -> "NetworkOptions":
+        """As written to a model folder; those that name no heads are from when there was one."""
+        return super().from_json({"heads": 1} | values if isinstance(values, dict) else values)
 
 
 @dataclass(frozen=True)
 class TrainingOptions(Options):
     """How the decoder learns by teacher forcing."""
 
-    epochs: int = 16
+    epochs: int = 12
     batch_size: int = 16  # photos a step, each with all its captions
     learning_rate: float = 6e-4  # peak, after the warm-up
     warmup_steps: int = 200
     label_smoothing: float = 0.1
     clip_norm: float = 5.0
-    ema_decay: float = 0.997  # of the averaged weights, which are the ones that are kept
+    ema_decay: float = 0.999  # of the averaged weights, which are the ones that are kept
     word_dropout: float = 0.1  # share of the words fed in that are replaced by <unk>
     max_tokens: int = 24  # a training caption is cut after so many tokens, the end included
     precision: str = "float32"  # of the products; "auto" is bfloat16 where the processor has it

@@ -106,12 +106,22 @@ class CaptionNetwork(keras.Model):
         """Where the cell looks and what it sees there: `(seen, attention)`.
 
         queries: (photos, rows, units); keys, values: (photos, regions, units)
-        -> seen: (photos, rows, units); attention: (photos, rows, regions), sums to 1.
-        Scaled dot product (Vaswani et al. 2017, eq. 1).
+        -> seen: (photos, rows, units); attention: (photos, rows, regions), sums to 1, the mean of all heads.
+        Scaled dot product with several heads (Vaswani et al. 2017, section 3.2): each has its share of the units,
+        and so may look somewhere else.
         """
-        scores = ops.matmul(queries, ops.transpose(keys, (0, 2, 1)))
-        attention = ops.softmax(scores / self.options.units**0.5, axis=-1)
-        return ops.matmul(attention, values), attention
+        queries, keys, values = (self._split_heads(array) for array in (queries, keys, values))
+        scores = ops.matmul(queries, ops.transpose(keys, (0, 1, 3, 2))) / queries.shape[-1] ** 0.5
+        attention = ops.softmax(scores, axis=-1)  # (photos, heads, rows, regions)
+        seen = ops.transpose(ops.matmul(attention, values), (0, 2, 1, 3))
+        seen = ops.reshape(seen, (ops.shape(seen)[0], -1, self.options.units))
+        return seen, ops.mean(attention, axis=1)
+
+    def _split_heads(self, array):
+        """(photos, rows, units) -> (photos, heads, rows, units / heads)"""
+        num_heads = self.options.num_heads
+        shape = (ops.shape(array)[0], -1, num_heads, self.options.units // num_heads)
+        return ops.transpose(ops.reshape(array, shape), (0, 2, 1, 3))
 
     def _join(self, hidden, seen):
         """What the cell says after looking (Luong et al. 2015, eq. 5)."""
