@@ -5,6 +5,7 @@ import click
 from captioner.cli.shared import PATH, list_failures, parse_shares, progress_bar, say
 
 _SMALL_VOCABULARY = 200  # tokens
+_FORMATS = ["auto", "flickr8k", "flickr30k", "karpathy", "coco", "csv", "jsonl", "imagefolder", "sidecar"]
 
 
 @click.command()
@@ -13,7 +14,7 @@ _SMALL_VOCABULARY = 200  # tokens
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(["auto", "flickr8k", "sidecar"]),
+    type=click.Choice(_FORMATS),
     default="auto",
     show_default=True,
     help="How the captions are laid out.",
