@@ -7,6 +7,7 @@ from typing import NamedTuple
 IMAGE_NAMES = ("image", "file_name", "filename", "image_name", "image_path", "path", "file")
 CAPTION_NAMES = ("caption", "captions", "text", "comment", "description")
 SPLIT_NAME = "split"
+_MOST_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -36,5 +37,6 @@ def find_columns(columns: Columns, present: tuple[str, ...]) -> Found:
         if found[-1] is None:
             missing.append(" or ".join(accepted))
     if missing:
-        raise ValueError(f"no column {', and none '.join(missing)}; found {', '.join(present) or 'none'}")
+        named = [" ".join(name.split()) for name in present[:_MOST_NAMED]] + ["..."] * (len(present) > _MOST_NAMED)
+        raise ValueError(f"no column {', and none '.join(missing)}; found {', '.join(named) or 'none'}")
     return Found(*found, name_of.get(SPLIT_NAME))

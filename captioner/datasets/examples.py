@@ -41,7 +41,7 @@ class Annotations:
 
 def first_of(problems: list[Problem]) -> str:
     """What an error adds to say why nothing is left."""
-    return f"; first of {len(problems)}: {problems[0]}" if problems else ""
+    return f"; first of {len(problems)}: {' '.join(str(problems[0]).splitlines())}" if problems else ""
 
 
 def clean_caption(text: str) -> str:

@@ -55,7 +55,7 @@ def _object_entries(reader: "_Reader", sections: tuple[str, ...]) -> Iterator[En
             for entry in _list_entries(reader, name):
                 if name in sections:
                     yield entry
-        elif name in sections:
+        elif name in sections and reader.peek():
             raise reader.error(f"{name} is not a list")
         else:
             reader.value()

@@ -154,7 +154,7 @@ def test_every_format_has_a_writer():
     assert WRITERS.keys() - {"tsv"} == FORMATS.keys()
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=120)
 @given(datasets(), st.sampled_from(list(itertools.product(WRITERS, WRITERS))))
 def test_a_dataset_that_changes_its_format_stays_the_same(dataset, pair):
     first, second = pair
