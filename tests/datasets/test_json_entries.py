@@ -43,7 +43,7 @@ def test_entries_are_what_json_loads_gives_however_little_is_read_at_a_time(
     assert all(entry.section == "wanted" for entry in found)
 
 
-@settings(**SAFE)
+@settings(**SAFE | {"max_examples": 10})
 @given(VALUES, st.lists(VALUES, min_size=1), st.integers(1, 9))
 def test_json_cut_anywhere_is_said_to_be_cut(tmp_path, monkeypatch, other, wanted, chunk):
     monkeypatch.setattr(module, "_CHUNK", chunk)
