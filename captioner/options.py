@@ -58,6 +58,9 @@ class PrepareOptions(Options):
     min_count: int = 5  # times a word must be seen in the train captions to enter the vocabulary
     split: tuple[float, float, float] = (0.8, 0.1, 0.1)  # train, dev, test, where the source has none
     seed: int = 0
+    image_column: str = ""  # of a table, or field of JSON; "" means the usual names
+    caption_column: str = ""
+    allow_split_leaks: bool = False  # whether a photo, by content, may be in two splits
 
     def __post_init__(self):
         _require(self.min_count >= 1, f"min-count must be at least 1, not {self.min_count}")

@@ -119,7 +119,7 @@ class Tokenizer:
     def __init__(self, tokens: Iterable[str], min_count: int | None = None):
         self.tokens = tuple(tokens)
         self.min_count = min_count
-        self._ids = {_key(token): id for id, token in enumerate(self.tokens) if id > UNK_ID}
+        self._ids = {token_key(token): id for id, token in enumerate(self.tokens) if id > UNK_ID}
         assert self.tokens[: len(SPECIAL_TOKENS)] == SPECIAL_TOKENS
         assert len(self._ids) + len(SPECIAL_TOKENS) == len(self.tokens), "a token is there twice"
 
@@ -130,12 +130,12 @@ class Tokenizer:
 
     def extend(self, captions: Iterable[str], min_count: int) -> "Tokenizer":
         """A tokenizer that keeps all ids of this one, followed by what is new and frequent in `captions`."""
-        new = (token for token in _frequent_tokens(captions, min_count) if _key(token) not in self._ids)
+        new = (token for token in _frequent_tokens(captions, min_count) if token_key(token) not in self._ids)
         return Tokenizer(self.tokens + tuple(new), min_count)
 
     def joined_by(self, other: "Tokenizer") -> "Tokenizer":
         """A tokenizer that keeps all ids of this one, followed by the tokens that only the other has."""
-        new = (token for token in other.tokens[len(SPECIAL_TOKENS) :] if _key(token) not in self._ids)
+        new = (token for token in other.tokens[len(SPECIAL_TOKENS) :] if token_key(token) not in self._ids)
         return Tokenizer(self.tokens + tuple(new), other.min_count)
 
     @classmethod
@@ -153,7 +153,7 @@ class Tokenizer:
                 raise ModelError(f"{path}, line {line}: expected {SPECIAL_TOKENS[line - 1]}, found {token!r}")
             if len(token.split()) != 1:
                 raise ModelError(f"{path}, line {line}: expected one token, found {token!r}")
-            first = line_of_key.setdefault(_key(token), line)
+            first = line_of_key.setdefault(token_key(token), line)
             if first != line:
                 raise ModelError(f"{path}, line {line}: {token!r} is there already, in line {first}")
         return cls(tokens)
@@ -180,11 +180,11 @@ class Tokenizer:
 
     def id_of(self, token: str) -> int:
         """The id of a token in whatever case; UNK_ID if it is unknown."""
-        return self._ids.get(_key(token), UNK_ID)
+        return self._ids.get(token_key(token), UNK_ID)
 
     def encode(self, caption: str) -> list[int]:
         """The ids of a caption's tokens, without <start> and <end>, and without full stops at its end."""
-        return [self.id_of(token) for token in _caption_tokens(caption)]
+        return [self.id_of(token) for token in caption_tokens(caption)]
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids` up to the first <end>; special tokens are left out."""
@@ -204,11 +204,13 @@ def _sides(char: str) -> tuple[bool, bool]:
     return _SIDES_OF_CHAR.get(char, _SIDES_OF_CATEGORY.get(unicodedata.category(char), _ALONE))
 
 
-def _key(token: str) -> str:
+def token_key(token: str) -> str:
+    """What is the same for all forms of a token that have one id."""
     return unicodedata.normalize("NFC", token.lower())
 
 
-def _caption_tokens(caption: str) -> list[str]:
+def caption_tokens(caption: str) -> list[str]:
+    """The tokens of a caption, in the case they were written, without full stops at its end."""
     tokens = split_text(caption)
     while tokens and tokens[-1] in FINAL_STOPS:
         tokens.pop()
@@ -222,13 +224,13 @@ def _frequent_tokens(captions: Iterable[str], min_count: int) -> list[str]:
     """
     counts, inner_forms = Counter(), Counter()
     for caption in captions:
-        tokens = _caption_tokens(caption)
-        counts.update(map(_key, tokens))
+        tokens = caption_tokens(caption)
+        counts.update(map(token_key, tokens))
         words = dropwhile(lambda token: not token[0].isalnum(), tokens)
         inner_forms.update(token for before, token in pairwise(words) if before not in _SENTENCE_ENDS)
     forms_of_key = defaultdict(list)
     for form, count in inner_forms.items():
-        forms_of_key[_key(form)].append((count, form))
+        forms_of_key[token_key(form)].append((count, form))
     shown = {}
     for key, count in counts.items():
         if count >= min_count:

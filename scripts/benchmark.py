@@ -1,155 +1,51 @@
-"""Figures of speed and memory, measured on the machine at hand.
+"""Figures of speed and memory, measured on the machine at hand, as JSON.
 
-python scripts/benchmark.py prepare-speed --photos path/to/photos
-python scripts/benchmark.py prepare-growth
+    python scripts/benchmark.py annotations-growth
+    python scripts/benchmark.py prepare-speed [--photos DIR]
+    python scripts/benchmark.py prepare-growth [--photos DIR]
+    python scripts/benchmark.py train-speed data/flickr8k      # beside the plain loop of benchmarks/plain_loop.py
+    python scripts/benchmark.py train-growth data/flickr8k
+
+What is compared runs in turn, in one go: only the ratios say something of another machine.
 """
 
 import argparse
 import json
 import os
 import platform
-import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable
 from importlib.metadata import version
-from itertools import islice
 from pathlib import Path
-from statistics import median
 
-from PIL import Image
+from benchmarks import annotations, preparing, training
 
-from captioner.cli.encoders import open_encoder
-from captioner.datasets import prepare, read_annotations
-from captioner.encoders import encoder_spec
-from captioner.images import is_image_name, read_image, read_images
-from captioner.inference import Encoder, default_threads
-from captioner.options import PrepareOptions
-
-_ENCODER = "efficientnet-lite2"
-_NUM_PHOTOS, _NUM_TURNS = 100, 12  # of `prepare-speed`: many short turns, as the machine may be busy now and then
-_SIZES = (500, 2000, 8000)  # of `prepare-growth`
+_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow")
 
 
-def prepare_speed(photos_dir: Path | None) -> dict:
-    """Photos a second of `prepare` beside a bare loop that reads, decodes and encodes the same photos.
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="BENCHMARK")
 
-    All in one process and in turn, graphs opened beforehand; `prepare` reads the annotations, draws splits, and
-    writes all its files. There are two bare loops, with the encoder's default threads: `sequential` reads a photo,
-    then encodes it; `read_ahead` has threads that read while it encodes. The ratio is to the faster of them.
-    Processor time per photo tells what is done besides, also where other programs keep the cores busy.
-    """
-    rows = {}
-    with tempfile.TemporaryDirectory() as folder:
-        noise_dir = Path(folder) / "noise"
-        _write_photos(noise_dir, _NUM_PHOTOS)
-        rows["noise"] = _compare_speed(noise_dir, Path(folder))
-        if photos_dir is not None:
-            source = Path(folder) / "photos"
-            _link_photos(photos_dir, source, _NUM_PHOTOS)
-            rows["photos"] = _compare_speed(source, Path(folder))
-    return {"num_photos": _NUM_PHOTOS, "turns": _NUM_TURNS} | rows
+    def add(name, measure, *arguments):
+        command = commands.add_parser(name, help=measure.__doc__.splitlines()[0])
+        for names, settings in arguments:
+            command.add_argument(names, **settings)
+        command.set_defaults(measure=measure)
 
+    photos = "--photos", {"dest": "photos_dir", "type": Path, "metavar": "DIR", "help": "a folder of real photos"}
+    data_dir = "data_dir", {"type": Path, "help": "a prepared dataset"}
+    steps = "--steps", {"dest": "num_steps", "type": int, "default": 100, "help": "of each turn"}
+    turns = "--turns", {"type": int, "default": 3}
+    add("annotations-growth", annotations.annotations_growth)
+    add("prepare-speed", preparing.prepare_speed, photos)
+    add("prepare-growth", preparing.prepare_growth, photos)
+    add("train-speed", training.train_speed, data_dir, steps, turns)
+    add("train-growth", training.train_growth, data_dir)
+    asked = vars(parser.parse_args())
+    measure = asked.pop("measure")
+    machine = {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
+    machine |= {package: version(package) for package in _PACKAGES}
+    print(json.dumps(machine | measure(**asked), indent=2))
 
-def _compare_speed(source: Path, folder: Path) -> dict:
-    paths = sorted(path for path in source.iterdir() if is_image_name(path))
-    encoder = Encoder(encoder_spec(_ENCODER).tflite_path, _ENCODER)
-    copies = open_encoder(_ENCODER)  # as the command opens it
-
-    def sequential():
-        for path in paths:
-            encoder(read_image(path, encoder.image_size)[None])
-
-    def read_ahead():
-        for image in read_images(paths, encoder.image_size, default_threads()):
-            encoder(image[None])
-
-    def prepared():
-        format_name, annotations = read_annotations(source)
-        with tempfile.TemporaryDirectory(dir=folder) as data_dir:
-            output_dir = Path(data_dir) / "data"
-            prepare(annotations, format_name, source, output_dir, PrepareOptions(), copies, default_threads())
-
-    loops = {"sequential": sequential, "read_ahead": read_ahead, "prepare": prepared}
-    wall, processor = _seconds_in_turn(loops)
-    speeds = {name: round(len(paths) / seconds, 1) for name, seconds in wall.items()}
-    return {
-        "photos_per_second": speeds,
-        "prepare_to_bare": round(speeds["prepare"] / max(speeds["sequential"], speeds["read_ahead"]), 3),
-        "processor_ms_per_photo": {name: round(1000 * s / len(paths), 1) for name, s in processor.items()},
-    }
-
-
-def _seconds_in_turn(functions: dict[str, Callable[[], None]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Median seconds of each function, by name, on the clock and of all cores; a first turn does not count."""
-    wall, processor = ({name: [] for name in functions} for _ in range(2))
-    for turn in range(_NUM_TURNS + 1):
-        for name, function in functions.items():
-            started = time.perf_counter(), time.process_time()
-            function()
-            if turn > 0:
-                wall[name].append(time.perf_counter() - started[0])
-                processor[name].append(time.process_time() - started[1])
-    return tuple({name: median(taken) for name, taken in all_taken.items()} for all_taken in (wall, processor))
-
-
-def prepare_growth(photos_dir: Path | None) -> dict:
-    """Photos a second and peak memory in MB of the whole command, its start included, as the dataset grows."""
-    rows = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for num_photos in _SIZES:
-            source = Path(folder) / f"photos{num_photos}"
-            if photos_dir is None:
-                _write_photos(source, num_photos)
-            else:
-                _link_photos(photos_dir, source, num_photos)
-            started = time.perf_counter()
-            peak = _peak_memory([sys.executable, "-m", "captioner", "prepare", str(source), f"{source}-prepared"])
-            seconds = time.perf_counter() - started
-            rows[num_photos] = {"peak_mb": round(peak / 1e6), "photos_per_second": round(num_photos / seconds, 1)}
-    first, last = rows[_SIZES[0]], rows[_SIZES[-1]]
-    growth = {name: round(last[name] / first[name], 3) for name in first}
-    return {"photos": rows, "growth_of_dataset": _SIZES[-1] / _SIZES[0], "growth": growth}
-
-
-def _write_photos(folder: Path, count: int) -> None:
-    """Links to a few hundred photos of noise, 500 x 375 pixels, each with a caption of its own."""
-    folder.mkdir()
-    for number in range(count):
-        path = folder / f"{number:06}.jpg"
-        if number < 200:
-            Image.frombytes("RGB", (500, 375), os.urandom(500 * 375 * 3)).save(path, quality=85)
-        else:
-            os.link(folder / f"{number % 200:06}.jpg", path)
-        path.with_suffix(".txt").write_text("noise of many colours on a photo\n")
-
-
-def _link_photos(photos_dir: Path, folder: Path, count: int) -> None:
-    """Links to the first photos of a folder, each with a caption of its own."""
-    folder.mkdir()
-    for path in islice(filter(is_image_name, sorted(photos_dir.iterdir())), count):
-        (folder / path.name).symlink_to(path.resolve())
-        (folder / path.name).with_suffix(".txt").write_text("a photo of something or other\n")
-
-
-def _peak_memory(command: list[str]) -> int:
-    """Peak resident bytes of a process."""
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with status {status}")
-    return usage.ru_maxrss * 1024
-
-
-BENCHMARKS = {"prepare-speed": prepare_speed, "prepare-growth": prepare_growth}
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("benchmark", choices=list(BENCHMARKS))
-    parser.add_argument("--photos", type=Path, metavar="DIR", help="a folder of real photos")
-    asked = parser.parse_args()
-    result = BENCHMARKS[asked.benchmark](asked.photos)
-    machine = {"machine": platform.machine(), "cores": default_threads(), "python": platform.python_version()}
-    versions = {package: version(package) for package in ("ai-edge-litert", "numpy", "pillow")}
-    print(json.dumps(machine | versions | result, indent=2))
+    main()

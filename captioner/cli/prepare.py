@@ -5,21 +5,24 @@ import click
 from captioner.cli.shared import PATH, list_failures, parse_shares, progress_bar, say
 
 _SMALL_VOCABULARY = 200  # tokens
+_FORMATS = ["auto", "flickr8k", "flickr30k", "karpathy", "coco", "csv", "jsonl", "imagefolder", "sidecar"]
 
 
 @click.command()
 @click.argument("source", type=PATH)
-@click.argument("output_dir", type=PATH)
+@click.argument("output_dir", type=PATH, required=False)
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(["auto", "flickr8k", "sidecar"]),
+    type=click.Choice(_FORMATS),
     default="auto",
     show_default=True,
     help="How the captions are laid out.",
 )
 @click.option("--captions", type=PATH, metavar="FILE", help="A caption file in place of the dataset's own.")
 @click.option("--images", type=PATH, metavar="DIR", help="The photo folder, where it is not found by itself.")
+@click.option("--image-column", metavar="NAME", help="Of a table or JSON Lines, where it has no usual name.")
+@click.option("--caption-column", metavar="NAME", help="The same for captions.")
 @click.option(
     "--encoder", default="efficientnet-lite2", show_default=True, metavar="NAME", help="The pretrained CNN, see above."
 )
@@ -40,10 +43,13 @@ _SMALL_VOCABULARY = 200  # tokens
     help="Train, dev and test shares, where the dataset has no splits.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides those splits.")
-def prepare(source, output_dir, format_name, captions, images, encoder, min_count, shares, seed):
+@click.option("--allow-split-leaks", is_flag=True, help="Go on although the same photo is in two splits.")
+@click.option("--check-only", is_flag=True, help="Only report on the data; OUTPUT_DIR may be left out.")
+def prepare(source, output_dir, format_name, captions, images, image_column, caption_column, check_only, **settings):
     """Read a dataset, encode its photos, learn its vocabulary.
 
-    The photos stay where they are. A run that was interrupted goes on where it stopped.
+    SOURCE is a folder of photos with their captions, or an annotation file; data/README.md of the project shows the
+    layouts. The photos stay where they are. A run that was interrupted goes on where it stopped.
 
     \b
     Encoders:           pixels     grid         weights
@@ -61,24 +67,60 @@ def prepare(source, output_dir, format_name, captions, images, encoder, min_coun
     """
     import warnings
 
-    from captioner.cli.encoders import encoder_for
-    from captioner.datasets import prepare as prepare_dataset
     from captioner.datasets import read_annotations, refuse_source_as_output
     from captioner.encoders import encoder_spec
-    from captioner.inference import default_threads
+
+    if output_dir is None and not check_only:
+        raise click.UsageError("Missing argument 'OUTPUT_DIR'; only --check-only goes without.")
+    warnings.filterwarnings("ignore", module="PIL")  # what matters of them is a problem of the dataset
+    options = _prepare_options(format_name, image_column, caption_column, **settings)
+    encoder_spec(options.encoder)  # an unknown one is refused before anything is read
+    if output_dir is not None:
+        refuse_source_as_output(source, output_dir)
+    found_format, annotations = read_annotations(
+        source, format_name, captions, images, image_column=image_column, caption_column=caption_column
+    )
+    say(f"{source}: format {found_format}, {len(annotations.examples)} photos with captions")
+    if check_only:
+        return _check(annotations, options, output_dir)
+    return _prepare(annotations, found_format, source, output_dir, options)
+
+
+def _prepare_options(format_name, image_column, caption_column, shares, **settings):
     from captioner.options import PrepareOptions
 
-    warnings.filterwarnings("ignore", module="PIL")  # what matters of them is a problem of the dataset
-    options = PrepareOptions(format_name, encoder, min_count, parse_shares(shares), seed)
-    encoder_spec(encoder)  # an unknown one is refused before anything is read
-    refuse_source_as_output(source, output_dir)
-    found_format, annotations = read_annotations(source, format_name, captions, images)
-    say(f"{source}: format {found_format}, {len(annotations.examples)} photos with captions")
-    runner = encoder_for(encoder, output_dir)
+    columns = {"image_column": image_column, "caption_column": caption_column}
+    named = {name: value for name, value in columns.items() if value is not None}
+    return PrepareOptions(format=format_name, split=parse_shares(shares), **named, **settings)
+
+
+def _check(annotations, options, output_dir) -> int:
+    from captioner.datasets.report import REPORT_FILE, check, leak_line, report_lines
+    from captioner.files import make_folder, write_json
+    from captioner.inference import default_threads
+
+    with progress_bar(len(annotations.examples), "photos", "reading") as bar:
+        report, problems = check(annotations, options, default_threads(), lambda done, total: bar.update(done - bar.n))
+    for line in report_lines(report):
+        click.echo(line)
+    if output_dir is not None:
+        write_json(make_folder(output_dir) / REPORT_FILE, report)
+    exit_code = _tell_problems([vars(problem) for problem in problems])
+    leaks = [] if options.allow_split_leaks else report["split_leaks"]
+    list_failures([f"photo in two splits: {leak_line(group)}" for group in leaks])
+    return 1 if leaks else exit_code
+
+
+def _prepare(annotations, format_name, source, output_dir, options) -> int:
+    from captioner.cli.encoders import encoder_for
+    from captioner.datasets import prepare
+    from captioner.inference import default_threads
+
+    runner = encoder_for(options.encoder, output_dir)
     with progress_bar(len(annotations.examples), "photos", "encoding") as bar:
-        dataset = prepare_dataset(
+        dataset = prepare(
             annotations,
-            found_format,
+            format_name,
             source,
             output_dir,
             options,
@@ -89,16 +131,20 @@ def prepare(source, output_dir, format_name, captions, images, encoder, min_coun
     for split, counts in dataset.info["counts"].items():
         click.echo(f"{split}: {counts['photos']} photos, {counts['captions']} captions")
     click.echo(f"vocabulary: {len(dataset.tokenizer)} tokens")
-    if min_count > 1 and len(dataset.tokenizer) < _SMALL_VOCABULARY:
-        say(f"few words are seen {min_count} times in the train captions; --min-count 1 learns them all")
-    problems = dataset.info["problems"]
-    _tell_problems([p for p in problems if not p["lost"]], "left out")
-    lost = [p for p in problems if p["lost"]]
-    _tell_problems(lost, "failed")
+    if options.min_count > 1 and len(dataset.tokenizer) < _SMALL_VOCABULARY:
+        say(f"few words are seen {options.min_count} times in the train captions; --min-count 1 learns them all")
+    return _tell_problems(dataset.info["problems"])
+
+
+def _tell_problems(problems: list[dict]) -> int:
+    """The exit code: 1 where something was lost."""
+    lost = [problem for problem in problems if problem["lost"]]
+    _list_problems([problem for problem in problems if not problem["lost"]], "left out")
+    _list_problems(lost, "failed")
     return 1 if lost else 0
 
 
-def _tell_problems(problems: list[dict], word: str) -> None:
+def _list_problems(problems: list[dict], word: str) -> None:
     if problems:
         kinds = {kind: sum(p["kind"] == kind for p in problems) for kind in sorted({p["kind"] for p in problems})}
         say(f"{word}: " + ", ".join(f"{count} {kind}" for kind, count in kinds.items()))

@@ -1,10 +1,11 @@
-"""What every annotation format is read into."""
+"""What every annotation format is told, and what it is read into."""
 
-import codecs
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from captioner.errors import DatasetError
+SPLIT_NAMES = {"train": "train", "restval": "train", "test": "test"} | dict.fromkeys(
+    ("dev", "val", "valid", "validation"), "dev"
+)
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Example:
 class Problem:
     """Something of the source that could not be used; `lost` where data was, which a command reports with exit 1."""
 
-    kind: str  # "missing photo", "corrupt photo", "no caption", "broken line", "unreadable folder"
+    kind: str  # "missing photo", "corrupt photo", "unknown photo", "no caption", "empty caption", "broken line", ...
     where: str
     detail: str = ""
     lost: bool = True
@@ -39,33 +40,22 @@ class Annotations:
     image_ids: dict[int, str] = field(default_factory=dict)  # number to photo, where the source numbers its photos
 
 
-def read_lines(path: Path, problems: list[Problem]):
-    """`(line number, text)` of every line that is not blank, whatever its line ends and byte-order mark.
-
-    A line that is not UTF-8 becomes a problem.
-    Raises: DatasetError when the file cannot be read.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(f"{path}: {error.strerror or error}") from error
-    for number, raw in enumerate(content.removeprefix(codecs.BOM_UTF8).splitlines(), start=1):
-        try:
-            text = raw.decode("utf-8").strip("\0 ")
-        except UnicodeDecodeError:
-            problems.append(Problem("broken line", f"{path}, line {number}", "not UTF-8 text"))
-            continue
-        if text:
-            yield number, text
-
-
 def first_of(problems: list[Problem]) -> str:
     """What an error adds to say why nothing is left."""
-    return f"; first of {len(problems)}: {problems[0]}" if problems else ""
+    return f"; first of {len(problems)}: {' '.join(str(problems[0]).splitlines())}" if problems else ""
 
 
 def clean_caption(text: str) -> str:
-    return " ".join(text.split())
+    """One line, single spaces, and none of the NULs and byte-order marks that broken files leave behind."""
+    return " ".join(text.replace("\0", " ").replace("\ufeff", " ").split())
+
+
+def is_text(text: str) -> bool:
+    """Whether it can be written as UTF-8: bytes that were none, and halves of a character, cannot."""
+    try:
+        return text.isascii() or bool(text.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def leads_outside(name: str) -> bool:

@@ -2,16 +2,15 @@
 
 import os
 import re
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-from captioner.datasets.examples import (
-    Annotations,
-    Example,
-    Problem,
-    clean_caption,
-    leads_outside,
-    read_lines,
-)
+from captioner.datasets.annotation_files import Source
+from captioner.datasets.columns import Columns
+from captioner.datasets.examples import SPLIT_NAMES, Annotations, Example, Problem, leads_outside
+from captioner.datasets.lines import read_lines
+from captioner.datasets.records import FileFormat, Record, read_photos
 from captioner.errors import DatasetError
 
 TOKEN_FILE = "Flickr8k.token.txt"
@@ -21,70 +20,69 @@ SPLIT_FILES = {
     "dev": "Flickr_8k.devImages.txt",
     "test": "Flickr_8k.testImages.txt",
 }
-_KEY = re.compile(r"\S[^\t]*#\d+\t")
 UNPUBLISHED = "2258277193_586949ec62.jpg.1"  # captioned in the official token file, in no official folder or split
+
+_LINE = re.compile(r"(?P<image>[^\t]+)#\d+\t(?P<caption>.*)")
+_CHINESE_LINE = re.compile(r"(?P<image>\S+)#zh[a-z]+#\d+\s(?P<caption>.*)")  # of Flickr8k-CN
+_EXPECTED = "expected name.jpg#0, a tab, then the caption"
+_GLANCE = 10  # lines that tell whether a file is one of tokens
 
 
 def detect(source: Path) -> bool:
-    if os.path.isfile(source):
-        return next((_KEY.match(line) is not None for _, line in read_lines(source, [])), False)
     return _find(source, TOKEN_FILE) is not None or any(_find(source, name) for name in SPLIT_FILES.values())
 
 
-def read(
-    source: Path, captions_path: Path | None = None, images_dir: Path | None = None, photos_needed: bool = True
-) -> Annotations:
+def read(source: Source) -> Annotations:
     """The photos of the splits, in the order of the split files, each with its captions.
 
-    source: the folder, or its token file: then every captioned photo, of no split.
     Any split file may be absent; photos in no split are left out, unless there is no split file at all.
-    captions_path: another token file in place of the official one, such as a translation.
-    photos_needed: whether a photo that is not in the photo folder is left out.
-    Raises: DatasetError when the token file is missing, or the photo folder where photos are needed.
+    Raises: DatasetError when the token file or the photo folder is missing.
     """
-    is_alone = os.path.isfile(source)
-    if is_alone:
-        source, captions_path = source.parent, captions_path or source
-    captions_path = captions_path or _find(source, TOKEN_FILE)
+    captions_path = source.captions_path or _find(source.path, TOKEN_FILE)
     if captions_path is None:
-        raise DatasetError(f"{source}: no {TOKEN_FILE} in it; name the caption file with --captions")
-    images_dir = images_dir or (_find_photo_folder(source) if photos_needed else source)
+        raise DatasetError(f"{source.path}: no {TOKEN_FILE} in it; name the caption file with --captions")
+    images_dir = source.images_dir or (_find_photo_folder(source.path) if source.photos_needed else source.path)
     annotations = Annotations(images_dir)
-    captions = _read_captions(captions_path, annotations.problems)
-    present = _list_photos(images_dir) if photos_needed else set()
-    named = ((None, name) for name in captions) if is_alone else _named_photos(source, captions, annotations.problems)
-    for split, name in named:
+    photos = read_photos(captions_path, source.captions_format or FILE, source.columns, annotations.problems)
+    present = _list_photos(images_dir) if source.photos_needed else None
+    for split, name in _named_photos(source.path, photos, annotations.problems):
         if leads_outside(name):
             annotations.problems.append(Problem("broken line", name, "leads outside the photo folder"))
-        elif photos_needed and name not in present:
+        elif present is not None and name not in present:
             detail = f"{split} split" if split else ""
             annotations.problems.append(Problem("missing photo", name, detail, lost=name != UNPUBLISHED))
-        elif name not in captions:
+        elif name not in photos or not photos[name].captions:
             annotations.problems.append(Problem("no caption", name, lost=False))
         else:
-            annotations.examples.append(Example(name, tuple(captions[name]), split))
+            annotations.examples.append(Example(name, tuple(photos[name].captions), split))
     return annotations
 
 
-def _read_captions(path: Path, problems: list[Problem]) -> dict[str, list[str]]:
-    captions: dict[str, list[str]] = {}
+def check(path: Path, columns: Columns) -> None:
+    """Raises: DatasetError when none of a file's first lines is one of a token file."""
+    first = list(islice(read_lines(path, []), _GLANCE))
+    if not any(_match(line) for _, line in first):
+        raise DatasetError(f"{path}: {_EXPECTED}" if first else f"{path}: the file is empty")
+
+
+def records(path: Path, columns: Columns, problems: list[Problem]) -> Iterator[Record]:
     for number, line in read_lines(path, problems):
-        key, tab, caption = line.partition("\t")
-        name, mark, index = key.rpartition("#")
-        caption = clean_caption(caption)
-        if not (tab and mark and name and index.isdigit() and caption):
-            detail = "expected name.jpg#0, a tab, then the caption"
-            problems.append(Problem("broken line", f"{path}, line {number}", detail))
-            continue
-        captions.setdefault(name, []).append(caption)
-    return captions
+        match = _match(line)
+        if match:
+            yield Record(f"line {number}", match["image"], [match["caption"]])
+        else:
+            problems.append(Problem("broken line", f"{path}, line {number}", _EXPECTED))
 
 
-def _named_photos(source: Path, captions: dict, problems: list[Problem]):
+def _match(line: str) -> re.Match | None:
+    return _CHINESE_LINE.match(line) or _LINE.match(line)
+
+
+def _named_photos(source: Path, photos: dict, problems: list[Problem]):
     """`(split, name)` of every photo the split files name; without split files, of every captioned photo."""
     split_paths = {split: _find(source, name) for split, name in SPLIT_FILES.items()}
     if not any(split_paths.values()):
-        yield from ((None, name) for name in captions)
+        yield from ((None, name) for name in photos)
         return
     seen: dict[str, str] = {}
     for split, path in split_paths.items():
@@ -98,8 +96,9 @@ def _named_photos(source: Path, captions: dict, problems: list[Problem]):
 
 
 def _find(source: Path, name: str) -> Path | None:
-    """The entry of that name in the source or one folder below, as the archives unpack."""
-    for candidate in (source / name, *sorted(source.glob(f"*/{name}"))):
+    """The entry of that name in the source or one folder below, as the archives unpack; not in folders of splits."""
+    below = (path for path in sorted(source.glob(f"*/{name}")) if path.parent.name.lower() not in SPLIT_NAMES)
+    for candidate in (source / name, *below):
         if os.path.exists(candidate):  # which, unlike in pathlib, is no where there is no permission to look
             return candidate
     return None
@@ -119,3 +118,6 @@ def _list_photos(images_dir: Path) -> set[str]:
         return {entry.name for entry in images_dir.iterdir()}
     except OSError as error:
         raise DatasetError(f"{images_dir}: {error.strerror or error}") from error
+
+
+FILE = FileFormat((TOKEN_FILE,), (), check, records)

@@ -5,15 +5,16 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 
 from captioner.datasets.examples import Annotations, Example, Problem, first_of
 from captioner.datasets.features import FeatureCache, photo_stamp
+from captioner.datasets.report import REPORT_FILE, describe
+from captioner.datasets.splits import find_copies, find_leaks, with_splits
 from captioner.errors import DatasetError, ImageError, OptionsError
 from captioner.files import json_text, make_folder, write_texts
 from captioner.images import map_ahead, read_image
@@ -21,6 +22,7 @@ from captioner.options import SPLITS, PrepareOptions
 from captioner.tokenizer import SPECIAL_TOKENS, Tokenizer
 
 DATASET_FORMAT = 1
+_MOST_LEAKS = 5  # that an error names; the report names all
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,14 @@ def prepare(
 
     encoder: `encoder(images: (photos, size, size, 3) uint8) -> (photos, regions, depth)`, called from `threads`
     threads, with `key`, `image_size`, `num_regions` and `depth`. report: called with photos done and photos in all.
-    Raises: DatasetError when nothing is left to train on; OptionsError when the output is the source.
+    Raises: DatasetError when nothing is left to train on, or a photo is in two splits and the options do not allow
+    it; OptionsError when the output is the source.
     """
     refuse_source_as_output(source, output_dir)
-    examples = _with_splits(annotations.examples, options)
+    copies = find_copies([example.image for example in annotations.examples], annotations.images_dir)
+    examples = with_splits(annotations.examples, options, copies)
+    if not options.allow_split_leaks:
+        _refuse_split_leaks(copies, examples, source)
     _learn_vocabulary(
         examples, source, options, annotations.problems
     )  # refuses what cannot be learned from before photos are encoded
@@ -145,6 +151,7 @@ def prepare(
     write_texts(
         {  # together, so that a full disk leaves those of an earlier run as they fit each other
             output_dir / "dataset.json": json_text(info),
+            output_dir / REPORT_FILE: json_text(describe(examples, problems, copies)),
             output_dir / "captions.jsonl": "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
             output_dir / "vocabulary.txt": tokenizer.text,
         }
@@ -156,6 +163,18 @@ def refuse_source_as_output(source: Path, output_dir: Path) -> None:
     """Raises: OptionsError when both are the same folder."""
     if os.path.realpath(source) == os.path.realpath(output_dir):
         raise OptionsError(f"{output_dir}: is the source; name another folder for what is prepared from it")
+
+
+def _refuse_split_leaks(copies: list[list[str]], examples: list[Example], source: Path) -> None:
+    """Raises: DatasetError when a photo is in two splits."""
+    leaks = find_leaks(copies, examples)
+    if leaks:
+        named = "; ".join(" = ".join(f"{e.image} ({e.split})" for e in group) for group in leaks[:_MOST_LEAKS])
+        more = f"; and {len(leaks) - _MOST_LEAKS} more" if len(leaks) > _MOST_LEAKS else ""
+        raise DatasetError(
+            f"{source}: {len(leaks)} photos are in more than one split: {named}{more};"
+            " take the copies away, or give --allow-split-leaks"
+        )
 
 
 def _encode_photos(annotations, cache, encoder, threads, report) -> list[Problem]:
@@ -203,21 +222,6 @@ def _learn_vocabulary(
             f"{source}: no word is seen {options.min_count} times in {len(captions)} train captions; lower --min-count"
         )
     return tokenizer
-
-
-def _with_splits(examples: list[Example], options: PrepareOptions) -> list[Example]:
-    """The examples, those without a split given one by photo, at random with the seed.
-
-    Photos are drawn by a hash of their name, so those that join later move few others to another split.
-    """
-    undecided = {example.image for example in examples if example.split is None}
-    order = sorted(undecided, key=lambda image: sha256(os.fsencode(f"{options.seed} {image}")).digest())
-    total = sum(options.split)
-    bounds = [round(len(order) * sum(options.split[: k + 1]) / total) for k in range(3)]
-    splits = {}
-    for place, image in enumerate(order):
-        splits[image] = next(s for s, bound in zip(SPLITS, bounds, strict=True) if place < bound)
-    return [replace(e, split=splits[e.image]) if e.split is None else e for e in examples]
 
 
 def _counts(examples: list[Example]) -> dict:

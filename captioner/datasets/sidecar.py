@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 
-from captioner.datasets.examples import Annotations, Example, Problem, clean_caption, read_lines
+from captioner.datasets.annotation_files import Source
+from captioner.datasets.examples import SPLIT_NAMES, Annotations, Example, Problem, clean_caption
+from captioner.datasets.lines import read_lines
 from captioner.errors import ImageError, OptionsError
 from captioner.images import find_images, is_image_name
 
 SUFFIXES = (".txt", ".caption")
-SPLIT_FOLDERS = {"train": "train", "dev": "dev", "val": "dev", "valid": "dev", "validation": "dev", "test": "test"}
 
 
 def detect(source: Path) -> bool:
@@ -20,33 +21,33 @@ def detect(source: Path) -> bool:
     return False
 
 
-def read(
-    source: Path, captions_path: Path | None = None, images_dir: Path | None = None, photos_needed: bool = True
-) -> Annotations:
+def read(source: Source) -> Annotations:
     """Every photo below the source that has a sidecar; folders named train, dev (or val) and test are splits.
 
-    photos_needed: makes no difference, for it is the photos that say which text files are sidecars.
+    A sidecar does not say the whole name of its photo, so the photos are needed in any case.
+
     Raises: OptionsError for a caption file, which sidecars have no use for.
     """
-    if captions_path is not None:
+    if source.captions_path is not None:
         raise OptionsError("sidecars lie beside their photos: --captions does not go with the format sidecar")
-    images_dir = images_dir or source
+    images_dir = source.images_dir or source.path
     annotations = Annotations(images_dir)
     found = list(find_images(images_dir, recursive=True))
     annotations.problems += [
         Problem("unreadable folder", str(error)) for error in found if isinstance(error, ImageError)
     ]
     photos = [path.relative_to(images_dir).as_posix() for path in found if not isinstance(path, ImageError)]
-    has_splits = any(name.split("/")[0] in SPLIT_FOLDERS for name in photos if "/" in name)
+    has_splits = any(name.split("/")[0].lower() in SPLIT_NAMES for name in photos if "/" in name)
     for name in photos:
         sidecars = [(images_dir / name).with_suffix(suffix) for suffix in SUFFIXES]
         lines = [
-            clean_caption(line)
+            cleaned
             for path in sidecars
             if os.path.isfile(path)
             for _, line in read_lines(path, annotations.problems)
+            if (cleaned := clean_caption(line))
         ]
-        split = SPLIT_FOLDERS.get(name.split("/")[0], "train") if has_splits else None
+        split = SPLIT_NAMES.get(name.split("/")[0].lower(), "train") if has_splits else None
         if lines:
             annotations.examples.append(Example(name, tuple(lines), split))
         else:

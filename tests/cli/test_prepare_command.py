@@ -12,6 +12,7 @@ from PIL import Image
 
 from captioner.cli import main
 from captioner.datasets import Dataset
+from captioner.options import PrepareOptions
 
 SPLITS = {"train": ["a.jpg", "b.jpg"], "dev": ["c.jpg"]}
 
@@ -70,7 +71,7 @@ def flickr8k(tmp_path):
     for split, names in SPLITS.items():
         (folder / f"Flickr_8k.{split}Images.txt").write_text("\n".join(names) + "\n")
         for name in names:
-            Image.new("RGB", (9, 9)).save(folder / "Flicker8k_Dataset" / name)
+            Image.new("RGB", (9, 9), (ord(name[0]), 0, 0)).save(folder / "Flicker8k_Dataset" / name)
     tokens = [f"{name}#{i}\ta dog runs ." for names in SPLITS.values() for name in names for i in range(5)]
     (folder / "Flickr8k.token.txt").write_text("\n".join(tokens) + "\n")
     return folder
@@ -212,14 +213,14 @@ def test_a_missing_source_is_one_line_and_exit_code_1(run, tmp_path):
 
 def test_an_empty_source_is_one_line_and_exit_code_1(run, tmp_path):
     (tmp_path / "empty").mkdir()
-    assert_one_plain_error(
-        run(tmp_path / "empty"), 1, "no dataset of a known format in it; known are flickr8k, sidecar"
-    )
+    known = "flickr8k, flickr30k, karpathy, coco, imagefolder, jsonl, csv, sidecar"
+    assert_one_plain_error(run(tmp_path / "empty"), 1, f"no dataset of a known format in it; known are {known}")
 
 
-def test_a_file_as_source_is_one_line_and_exit_code_1(run, tmp_path):
+def test_a_file_that_holds_no_captions_is_one_line_and_exit_code_1(run, tmp_path):
     (tmp_path / "file").touch()
-    assert_one_plain_error(run(tmp_path / "file"), 1, "not a folder")
+    assert_one_plain_error(run(tmp_path / "file"), 1, "file: of no known format (flickr8k: the file is empty")
+    assert_one_plain_error(run(tmp_path / "file", "--format", "sidecar"), 1, "file: not a folder")
 
 
 def test_missing_captions_or_photos_are_one_line_and_exit_code_1(run, flickr8k, tmp_path):
@@ -249,6 +250,120 @@ def test_a_file_where_a_folder_must_be_is_one_line_and_exit_code_1(run, photos, 
 def test_a_folder_where_a_file_must_be_is_one_line_and_exit_code_1(run, photos, tmp_path, name):
     (tmp_path / "data" / name).mkdir(parents=True)
     assert_one_plain_error(run(photos, "--min-count", "1"), 1, f"{tmp_path / 'data' / name}: cannot be written")
+
+
+# other formats
+
+
+def test_a_table_with_columns_of_other_names_is_prepared(run, photos, tmp_path):
+    table = tmp_path / "captions.tsv"
+    table.write_text("foto\twords\tsplit\n" + "".join(f"train/{n}.png\ta dog, {n}\ttrain\n" for n in "abc"))
+    result = run(table, "--image-column", "foto", "--caption-column", "words", "--images", photos, "--min-count", "1")
+    assert result.exit_code == 0
+    dataset = Dataset.open(tmp_path / "data")
+    assert [example.captions for example in dataset.examples] == [("a dog, a",), ("a dog, b",), ("a dog, c",)]
+    assert dataset.photo_path(dataset.examples[0]) == photos / "train" / "a.png"
+    assert dataset.info["options"]["image_column"] == "foto"
+
+
+def test_missing_columns_are_one_line_that_names_those_there_are(run, photos, tmp_path):
+    table = tmp_path / "captions.csv"
+    table.write_text("foto,text\na.png,x\n")
+    assert_one_plain_error(run(table), 1, f"{table}, line 1: no column image or file_name or ")
+    assert "; found foto, text" in run(table).stderr
+
+
+# the same photo twice
+
+
+@pytest.fixture
+def leaking(photos):
+    """The photos, one of train and one of test being the same."""
+    (photos / "test" / "e.png").write_bytes((photos / "train" / "b.png").read_bytes())
+    return photos
+
+
+def test_a_photo_in_two_splits_is_named_and_refused_before_anything_is_encoded(run, leaking, encoder, tmp_path):
+    expected = (
+        "1 photos are in more than one split: test/e.png (test) = train/b.png (train); take the copies away, or give"
+    )
+    assert_one_plain_error(run(leaking, "--min-count", "1"), 1, expected)
+    assert encoder.seen == 0 and not (tmp_path / "data").exists()
+
+
+def test_a_photo_in_two_splits_is_prepared_where_it_is_allowed_and_reported(run, leaking, tmp_path):
+    assert run(leaking, "--min-count", "1", "--allow-split-leaks").exit_code == 0
+    report = json.loads((tmp_path / "data" / "report.json").read_text())
+    assert report["split_leaks"] == [
+        [{"image": "test/e.png", "split": "test"}, {"image": "train/b.png", "split": "train"}]
+    ]
+    assert json.loads((tmp_path / "data" / "dataset.json").read_text())["options"]["allow_split_leaks"] is True
+
+
+def test_the_same_photo_twice_in_a_split_is_reported_and_no_failure(run, photos, tmp_path):
+    (photos / "train" / "a.png").write_bytes((photos / "train" / "b.png").read_bytes())
+    assert run(photos, "--min-count", "1").exit_code == 0
+    report = json.loads((tmp_path / "data" / "report.json").read_text())
+    assert report["copies"] == [["train/a.png", "train/b.png"]] and report["split_leaks"] == []
+
+
+def test_copies_without_a_split_of_their_own_are_drawn_together(run, photos):
+    for number, path in enumerate(sorted(photos.rglob("*.png"))):
+        path.with_suffix(".txt").rename(photos / f"{number}.txt")
+        path.rename(photos / f"{number}.png")
+        (photos / f"copy{number}.png").write_bytes((photos / f"{number}.png").read_bytes())
+        (photos / f"copy{number}.txt").write_text("a dog runs\n")
+    assert run(photos, "--min-count", "1", "--split", "1,1,1").exit_code == 0
+
+
+# only checking
+
+
+def check(*arguments):
+    return CliRunner().invoke(main, ["prepare", "--check-only", *map(str, arguments)])
+
+
+def test_a_check_reports_on_stdout_and_writes_nothing(photos, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    result = check(photos)
+    assert result.exit_code == 0
+    assert result.stdout.startswith("photos      5 (train 3, dev 1, test 1)\ncaptions    10, 2 to 2 a photo, 2.0 on")
+    assert result.stderr == f"{photos}: format sidecar, 5 photos with captions\n"
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_a_check_with_an_output_folder_writes_the_report_that_preparing_writes(run, photos, tmp_path):
+    assert check(photos, tmp_path / "report").exit_code == 0
+    assert [path.name for path in (tmp_path / "report").iterdir()] == ["report.json"]
+    run(photos, "--min-count", "1")
+    expected = (tmp_path / "data" / "report.json").read_bytes()
+    assert (tmp_path / "report" / "report.json").read_bytes() == expected
+
+
+def test_a_check_names_what_preparing_would_refuse(leaking):
+    result = check(leaking)
+    assert result.exit_code == 1
+    assert "photos in two splits: 1\n  test/e.png (test) = train/b.png (train)" in result.stdout
+    assert result.stderr.splitlines()[-1] == ("failed: photo in two splits: test/e.png (test) = train/b.png (train)")
+    assert check(leaking, "--allow-split-leaks").exit_code == 0
+
+
+def test_a_check_finds_photos_that_are_broken(photos):
+    (photos / "train" / "b.png").write_bytes((photos / "train" / "b.png").read_bytes()[:-30])
+    result = check(photos)
+    assert result.exit_code == 1
+    assert "corrupt photos: 1\n  train/b.png\n" in result.stdout
+    assert result.stderr.splitlines()[-1].startswith("failed: corrupt photo: train/b.png (broken or cut short (")
+
+
+def test_only_a_check_goes_without_an_output_folder(photos):
+    result = CliRunner().invoke(main, ["prepare", str(photos)])
+    assert_one_plain_error(result, 2, "Missing argument 'OUTPUT_DIR'; only --check-only goes without")
+
+
+def test_options_of_before_these_are_still_read():
+    old = {"format": "auto", "encoder": "efficientnet-lite2", "min_count": 5, "split": [0.8, 0.1, 0.1], "seed": 0}
+    assert PrepareOptions.from_json(old | {"batch_size": 8}) == PrepareOptions()
 
 
 # wrong options

@@ -1,6 +1,9 @@
 """A small encoder and a maker of photo folders."""
 
+import json
+import os
 from threading import Lock
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -34,13 +37,15 @@ def fake_encoder():
 
 @pytest.fixture
 def make_photos():
-    """A function `(folder, names, first=0) -> None`; each photo has a colour of its own, counted from `first`."""
+    """A function `(folder, names, first=0) -> None`; colours are counted from `first`, no two names give one photo."""
 
     def made(folder, names, first=0):
         for number, name in enumerate(names, first):
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.new("RGB", (12, 9), (number % 256, 255 - number % 256, 7 * number % 256)).save(path)
+            photo = Image.new("RGB", (12, 9), (number % 256, 255 - number % 256, 7 * number % 256))
+            photo.putpixel((0, 0), tuple(crc32(os.fsencode(name)).to_bytes(4)[:3]))
+            photo.save(path)
 
     return made
 
@@ -68,3 +73,30 @@ def prepare_folder():
         return prepare(annotations, format_name, source, output_dir, options, encoder, threads, report)
 
     return prepared
+
+
+@pytest.fixture(scope="session")
+def fill():
+    """A function `(folder, files) -> folder` that writes files: text, bytes, or what becomes JSON, by name."""
+
+    def filled(folder, files):
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = content if isinstance(content, str | bytes) else json.dumps(content)
+            path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        return folder
+
+    return filled
+
+
+@pytest.fixture(scope="session")
+def read_as():
+    """A function `(format name, source, ...) -> Annotations` that lets `auto` find the format."""
+
+    def read(expected, source, *arguments, **options):
+        found, annotations = read_annotations(source, "auto", *arguments, **options)
+        assert found == expected
+        return annotations
+
+    return read

@@ -91,8 +91,6 @@ def test_a_photo_without_captions_is_left_out_but_not_lost(source):
         b"a.jpg#\tno number",
         b"a.jpg#one\tno number",
         b"#1\tno name",
-        b"a.jpg#1\t",
-        b"a.jpg#1\t  \t ",
         b"a.jpg#1",
         b"\tno key",
         b"a.jpg#1\tnot \xff\xfe UTF-8",
@@ -105,6 +103,15 @@ def test_a_broken_line_is_named_with_file_and_number_and_the_rest_is_read(source
     assert [len(e.captions) for e in annotations.examples] == [1, 1, 1, 1]
     assert broken_lines(annotations) == [f"{source / 'Flickr8k.token.txt'}, line 2"]
     assert annotations.problems[0].lost and annotations.problems[0].detail
+
+
+@pytest.mark.parametrize("line", [b"a.jpg#1\t", b"a.jpg#1\t  \t "])
+def test_an_empty_caption_is_named_and_nothing_is_lost(source, line):
+    write_tokens(source, b"a.jpg#0\tone\n" + line + b"\nb.jpg#0\ttwo\nc.jpg#0\tthree\nd.jpg#0\tfour\n")
+    annotations = read(source)
+    assert [len(e.captions) for e in annotations.examples] == [1, 1, 1, 1]
+    where = f"{source / 'Flickr8k.token.txt'}, line 2"
+    assert annotations.problems == [Problem("empty caption", where, "a.jpg", lost=False)]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -153,6 +160,14 @@ def test_another_caption_file_takes_the_place_of_the_official_one(source, tmp_pa
     assert {e.captions for e in annotations.examples} == {("개",)}
     (source / "Flickr8k.token.txt").unlink()
     assert read(source, other).examples == annotations.examples
+
+
+def test_the_chinese_captions_as_published_are_read(source, tmp_path):
+    other = tmp_path / "flickr8kzhc.caption.txt"
+    other.write_text("".join(f"{name}#zhc#{k} 狗在 跑\n" for name in PHOTOS for k in range(2)), encoding="utf-8")
+    annotations = read(source, other)
+    assert {e.captions for e in annotations.examples} == {("狗在 跑", "狗在 跑")}
+    assert annotations.problems == []
 
 
 @pytest.mark.parametrize("with_splits", [True, False])
@@ -239,11 +254,13 @@ def test_an_empty_token_file_leaves_nothing(source, content):
 def test_a_missing_source_an_empty_one_and_a_file_are_named(tmp_path):
     with pytest.raises(DatasetError, match="no such folder"):
         read_annotations(tmp_path / "gone")
-    with pytest.raises(DatasetError, match="no dataset of a known format in it; known are flickr8k, sidecar"):
+    with pytest.raises(DatasetError, match="no dataset of a known format in it; known are flickr8k, flickr30k, karp"):
         read_annotations(tmp_path)
     (tmp_path / "file").touch()
-    with pytest.raises(DatasetError, match="not a folder"):
+    with pytest.raises(DatasetError, match=r"file: of no known format \(flickr8k: the file is empty; "):
         read_annotations(tmp_path / "file")
+    with pytest.raises(DatasetError, match="file: not a folder, and the format sidecar has no other"):
+        read_annotations(tmp_path / "file", "sidecar")
     with pytest.raises(DatasetError, match="no such folder"):
         read_annotations(tmp_path / ("a" * 5000))
 
@@ -271,8 +288,8 @@ def test_a_folder_that_may_not_be_read_is_one_plain_error(locked_dir):
 
 
 def test_an_unknown_format_is_refused_with_those_known(tmp_path):
-    with pytest.raises(OptionsError, match="unknown format 'coco'; choose auto, flickr8k, sidecar"):
-        read_annotations(tmp_path, "coco")
+    with pytest.raises(OptionsError, match="unknown format 'xml'; choose auto, flickr8k, flickr30k, karpathy, coco"):
+        read_annotations(tmp_path, "xml")
 
 
 def test_only_its_own_files_make_a_folder_flickr8k(source, tmp_path):

@@ -45,6 +45,7 @@ def test_a_prepared_dataset_holds_captions_vocabulary_features_and_how_it_came_a
         "captions.jsonl",
         "dataset.json",
         "features",
+        "report.json",
         "vocabulary.txt",
     ]
     assert (tmp_path / "data" / "captions.jsonl").read_text(encoding="utf-8").splitlines()[0] == (

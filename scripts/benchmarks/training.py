@@ -1,8 +1,5 @@
 """How long an epoch of training takes beside a plain loop over the same network, and how it grows with the captions.
 
-    python scripts/benchmark.py train-speed data/flickr8k
-    python scripts/benchmark.py train-growth data/flickr8k
-
 `train-speed` climbs from the plain loop to the trainer a rung at a time. Every rung and size has a process of its own.
 """
 
@@ -69,9 +66,9 @@ def train_speed(data_dir: Path, num_steps: int, turns: int) -> dict:
     }
 
 
-def train_growth(data_dir: Path, num_steps: int) -> dict:
+def train_growth(data_dir: Path) -> dict:
     """Seconds and peak memory of whole epochs over the dataset's captions, cut or repeated to SIZES of them."""
-    return {size: _in_a_process("one-size", data_dir, str(size), num_steps) for size in SIZES}
+    return {size: _in_a_process("one-size", data_dir, str(size), 0) for size in SIZES}
 
 
 def one_rung(data_dir: Path, name: str, num_steps: int) -> float:
@@ -133,7 +130,7 @@ class _Lessons:
 
 
 def _plain_step(lessons: _Lessons):
-    from plain_training import PlainNetwork, plain_step
+    from plain_loop import PlainNetwork, plain_step
 
     network = PlainNetwork(lessons.vocabulary_size, lessons.encoder.num_regions)
     step = plain_step(network, lessons.encoder.num_regions, lessons.encoder.depth)
@@ -141,7 +138,7 @@ def _plain_step(lessons: _Lessons):
 
 
 def _packed_step(lessons: _Lessons):
-    from plain_training import packed_step
+    from plain_loop import packed_step
 
     step = packed_step(_network(lessons))
     return lambda batch: float(step(batch.features, batch.tokens, batch.targets, batch.weights))

@@ -1,0 +1,71 @@
+"""Finding the photos that annotations name: in which folder they are, and under what exact name."""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from functools import cache
+from itertools import islice
+from pathlib import Path
+
+from captioner.images import IMAGE_SUFFIXES
+
+_SAMPLE = 100  # names that decide on a folder
+_MOST_FOLDERS = 200  # that are looked into, the nearest first
+
+
+class PhotoFinder:
+    """Looks photos up in listings, each folder read once: much faster than asking for every photo, on a network."""
+
+    def __init__(self):
+        self._names_in = cache(_names_in)
+
+    def find(self, folder: Path, name: str) -> str | None:
+        """The photo's exact name below the folder: also with / for \\, or with the suffix that a bare id lacks."""
+        for candidate in dict.fromkeys((name, name.replace("\\", "/"))):
+            inner, _, last = candidate.rpartition("/")
+            present = self._names_in(os.path.join(folder, inner))
+            if last in present:
+                return candidate
+            for suffix in () if os.path.splitext(last)[1].lower() in IMAGE_SUFFIXES else _SUFFIXES:
+                if last + suffix in present:
+                    return candidate + suffix
+        return None
+
+    def folder_of(self, names: list[str], folders: list[Path]) -> Path | None:
+        """Of those folders and what is below them the one that holds most of a sample of the photos, or None."""
+        sample = names[:: -(-len(names) // _SAMPLE) or 1]
+        best, most = None, 0
+        for folder in islice(dict.fromkeys(f for top in folders for f in (top, *folders_below(top))), _MOST_FOLDERS):
+            found = sum(self.find(folder, name) is not None for name in sample)
+            if found > most:
+                best, most = folder, found
+            if found == len(sample):
+                break
+        return best
+
+
+_SUFFIXES = tuple(sorted(IMAGE_SUFFIXES)) + tuple(sorted(suffix.upper() for suffix in IMAGE_SUFFIXES))
+
+
+def _names_in(folder: str) -> frozenset[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return frozenset(entry.name for entry in entries)
+    except OSError:
+        return frozenset()
+
+
+def folders_below(top: Path, depth: int = 2) -> Iterator[Path]:
+    """The folders at most so deep below, those nearer to the top first; hidden ones are left out."""
+    waiting = deque([(top, depth)])
+    while waiting:
+        folder, left = waiting.popleft()
+        try:
+            with os.scandir(folder) as entries:
+                inner = sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir())
+        except OSError:
+            continue
+        for name in inner:
+            yield folder / name
+            if left > 1:
+                waiting.append((folder / name, left - 1))
