@@ -35,7 +35,8 @@ def test_options_cannot_be_changed_once_made(options):
 
 
 def test_json_without_a_name_takes_its_default():
-    assert NetworkOptions.from_json({"units": 3}) == NetworkOptions(units=3)
+    assert NetworkOptions.from_json({"units": 3, "heads": 8}) == NetworkOptions(units=3)
+    assert NetworkOptions.from_json({"units": 3}) == NetworkOptions(units=3, heads=1)  # as all were once
 
 
 def test_an_unknown_name_is_refused_with_those_known():

@@ -151,9 +151,9 @@ def prepare(
     write_texts(
         {  # together, so that a full disk leaves those of an earlier run as they fit each other
             output_dir / "dataset.json": json_text(info),
-            output_dir / REPORT_FILE: json_text(describe(examples, problems, copies)),
             output_dir / "captions.jsonl": "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
             output_dir / "vocabulary.txt": tokenizer.text,
+            output_dir / REPORT_FILE: json_text(describe(examples, problems, copies)),
         }
     )
     return Dataset.open(output_dir)

@@ -74,7 +74,7 @@ def prepare(folder, output_dir=None):
 
 
 def content_of(data_dir):
-    """What a user has of a dataset: its three files as bytes, and the features by photo."""
+    """What a user has of a dataset: its files as bytes, and the features by photo."""
     dataset = Dataset.open(data_dir)
     features, rows = dataset.features_of(list(dataset.examples), MeanEncoder())
     files = {path.name: path.read_bytes() for path in data_dir.iterdir() if path.is_file()}
@@ -104,7 +104,13 @@ def test_a_disk_that_is_full_harms_nothing_and_the_same_command_goes_on(folder, 
         refused = prepare(folder)
     assert_refused(refused, message)
     assert content_of(folder / "data") == before
-    assert sorted(os.listdir(folder / "data")) == ["captions.jsonl", "dataset.json", "features", "vocabulary.txt"]
+    assert sorted(os.listdir(folder / "data")) == [
+        "captions.jsonl",
+        "dataset.json",
+        "features",
+        "report.json",
+        "vocabulary.txt",
+    ]
     assert prepare(folder).exit_code == prepare(folder, folder / "anew").exit_code == 0
     assert content_of(folder / "data") == content_of(folder / "anew")
     assert len(content_of(folder / "data")[1]) == 65
