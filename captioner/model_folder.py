@@ -18,6 +18,7 @@ ENCODER_GRAPH = "encoder.tflite"
 DECODER_GRAPH = "decoder.tflite"
 TRAINING_RECORD = "training.json"
 MODEL_CARD = "README.md"
+ENCODER_WEIGHTS = "encoder.weights.h5"  # only where the encoder is no longer the one its name says
 FILES = (VOCABULARY, DECODER_WEIGHTS, ENCODER_GRAPH, DECODER_GRAPH, TRAINING_RECORD, MODEL_CARD)
 
 
@@ -81,6 +82,12 @@ class ModelFolder:
         return Tokenizer.load(self.path / VOCABULARY)
 
     @property
+    def encoder_weights_path(self) -> Path | None:
+        """The Keras weights of an encoder that was fine-tuned; None where it was not."""
+        path = self.path / ENCODER_WEIGHTS
+        return path if path.exists() else None
+
+    @property
     def training(self) -> dict:
         """The record of the run that made the model."""
         return json.loads((self.path / TRAINING_RECORD).read_text(encoding="utf-8"))
@@ -96,6 +103,7 @@ def is_model(path: Path) -> bool:
 
 def seal(path: Path, name: str, encoder: EncoderInfo, network: NetworkOptions, decoding: DecodingOptions) -> None:
     """Writes the configuration of a folder whose other files are in place: from then on it is a model."""
+    files = [*FILES, ENCODER_WEIGHTS] if (path / ENCODER_WEIGHTS).exists() else FILES
     write_json(
         path / CONFIG,
         {
@@ -105,7 +113,7 @@ def seal(path: Path, name: str, encoder: EncoderInfo, network: NetworkOptions, d
             "network": network.to_json(),
             "decoding": decoding.to_json(),
             "vocabulary_size": len(Tokenizer.load(path / VOCABULARY)),
-            "files": {file: sha256_of(path / file) for file in FILES},
+            "files": {file: sha256_of(path / file) for file in files},
         },
     )
 

@@ -136,6 +136,27 @@ class TrainingOptions(Options):
 
 
 @dataclass(frozen=True)
+class FineTuningOptions(Options):
+    """How the last blocks of the encoder learn with a decoder that has settled; the rest is as in `TrainingOptions`."""
+
+    epochs: int = 4
+    learning_rate: float = 3e-5  # peak, of the encoder
+    decoder_learning_rate: float = 1e-4  # peak
+    flipped_share: float = 0.5  # of the photos whose captions can be said of them in a mirror
+
+    def __post_init__(self):
+        _require(self.epochs >= 1, f"fine-tune-epochs must be at least 1, not {self.epochs}")
+        _require(
+            0 < self.learning_rate < math.inf, f"fine-tune-learning-rate must be above 0, not {self.learning_rate}"
+        )
+        _require(
+            0 < self.decoder_learning_rate < math.inf,
+            f"learning-rate must be above 0, not {self.decoder_learning_rate}",
+        )
+        _require(0 <= self.flipped_share <= 1, f"flipped-share must be from 0 to 1, not {self.flipped_share}")
+
+
+@dataclass(frozen=True)
 class DecodingOptions(Options):
     """How the decoder searches for a caption."""
 

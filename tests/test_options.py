@@ -5,9 +5,16 @@ import math
 import pytest
 
 from captioner.errors import OptionsError
-from captioner.options import BootstrapOptions, DecodingOptions, NetworkOptions, PrepareOptions, TrainingOptions
+from captioner.options import (
+    BootstrapOptions,
+    DecodingOptions,
+    FineTuningOptions,
+    NetworkOptions,
+    PrepareOptions,
+    TrainingOptions,
+)
 
-ALL = [PrepareOptions, NetworkOptions, TrainingOptions, DecodingOptions, BootstrapOptions]
+ALL = [PrepareOptions, NetworkOptions, TrainingOptions, FineTuningOptions, DecodingOptions, BootstrapOptions]
 
 
 @pytest.mark.parametrize("options", ALL)
@@ -106,6 +113,10 @@ REFUSED = [
     (TrainingOptions, {"clip_norm": 0.0}, "clip-norm must be above 0, not 0.0"),
     (TrainingOptions, {"seed": -1}, "seed must be at least 0"),
     (TrainingOptions, {"seed": 2**32}, "seed must be at least 0"),
+    (FineTuningOptions, {"epochs": 0}, "fine-tune-epochs must be at least 1, not 0"),
+    (FineTuningOptions, {"learning_rate": 0.0}, "fine-tune-learning-rate must be above 0, not 0.0"),
+    (FineTuningOptions, {"decoder_learning_rate": math.inf}, "learning-rate must be above 0"),
+    (FineTuningOptions, {"flipped_share": 1.5}, "flipped-share must be from 0 to 1, not 1.5"),
     (DecodingOptions, {"beam_size": 0}, "beam-size must be at least 1, not 0"),
     (DecodingOptions, {"num_candidates": 0}, "candidates must be at least 1, not 0"),
     (DecodingOptions, {"num_candidates": 6}, "candidates must not be more than the beam size 5, not 6"),

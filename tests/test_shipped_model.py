@@ -93,7 +93,7 @@ def test_keras_and_litert_see_and_say_the_same(captioner, dev):
     network = keras_model.build_network(
         folder.network, folder.vocabulary_size, folder.encoder.num_regions, folder.encoder.depth
     )
-    keras_model.load_decoder_weights(network, folder.path / DECODER_WEIGHTS)
+    keras_model.load_weights(network, folder.path / DECODER_WEIGHTS)
 
     def step(**inputs):
         return {name: np.asarray(value) for name, value in network.step(**inputs).items()}

@@ -38,8 +38,31 @@ def _option(name, of, help, **settings):
 @click.option(
     "--init", metavar="NAME|DIR", help="Go on from this model: its network, its words, and the new ones of DATA_DIR."
 )
+@click.option(
+    "--fine-tune-encoder",
+    is_flag=True,
+    help="Once the decoder has settled, train the last blocks of the encoder with it. With --init the decoder is taken"
+    " to have settled, and --epochs and --learning-rate are of the fine-tuning. Needs the photos, and room for what"
+    " is kept of each: about 1 GB for Flickr8k.",
+)
+@_option("--fine-tune-epochs", "4", "Epochs of fine-tuning.", type=int)
+@_option("--fine-tune-learning-rate", "0.00003", "Peak of the encoder's schedule.", type=float, metavar="X")
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on with an interrupted run.")
-def train(data_dir, output_dir, decoder, attention, units, embedding_dim, dropout, init, resume, **training):
+def train(
+    data_dir,
+    output_dir,
+    decoder,
+    attention,
+    units,
+    embedding_dim,
+    dropout,
+    init,
+    fine_tune_encoder,
+    fine_tune_epochs,
+    fine_tune_learning_rate,
+    resume,
+    **training,
+):
     """Train a captioner on a prepared dataset.
 
     Writes a model folder with its learning curves. Without DATA_DIR and OUTPUT_DIR, trains on a small sample of
@@ -47,29 +70,31 @@ def train(data_dir, output_dir, decoder, attention, units, embedding_dim, dropou
 
     Example: captioner train data/flickr8k runs/lstm
     """
-    from dataclasses import replace
-
-    from captioner.options import DecodingOptions, NetworkOptions, TrainingOptions
+    from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, TrainingOptions
     from captioner.presets import open_model
 
     if (data_dir is None) != (output_dir is None):
         raise click.UsageError("give both DATA_DIR and OUTPUT_DIR, or neither for the sample")
     is_sample = data_dir is None
-    if is_sample and init is not None:
-        raise click.UsageError("--init goes with DATA_DIR and OUTPUT_DIR")
+    for option, is_given in (("--init", init is not None), ("--fine-tune-encoder", fine_tune_encoder)):
+        if is_sample and is_given:
+            raise click.UsageError(f"{option} goes with DATA_DIR and OUTPUT_DIR")
+    tuning = {"epochs": fine_tune_epochs, "learning_rate": fine_tune_learning_rate}
+    if not fine_tune_encoder and set(tuning.values()) != {None}:
+        raise click.UsageError("--fine-tune-epochs and --fine-tune-learning-rate go with --fine-tune-encoder")
+    if fine_tune_encoder and init is not None:
+        training, tuning = _as_fine_tuning(training, tuning)
     source = None if init is None else open_model(init)
     network = {"decoder": decoder, "attention": attention, "units": units}
     network |= {"embedding_dim": embedding_dim, "dropout": dropout}
     bases = (
         _sample_options() if is_sample else (NetworkOptions() if source is None else source.network, TrainingOptions())
     )
-    options = [
-        replace(base, **{name: value for name, value in asked.items() if value is not None})
-        for base, asked in zip(bases, (network, training), strict=True)
-    ]
+    network, training = (_with_asked(base, asked) for base, asked in zip(bases, (network, training), strict=True))
+    tuning = _with_asked(FineTuningOptions(), tuning) if fine_tune_encoder else None
     if is_sample:
         data_dir, output_dir = _prepare_sample(), _SAMPLE_DIR
-    folder = _train(data_dir, output_dir, *options, DecodingOptions(), source, resume)
+    folder = _train(data_dir, output_dir, network, training, DecodingOptions(), source, tuning, resume)
     if is_sample:
         _show_sample(folder, data_dir)
     else:
@@ -78,18 +103,37 @@ def train(data_dir, output_dir, decoder, attention, units, embedding_dim, dropou
     return 0
 
 
-def _train(data_dir, output_dir, network, training, decoding, source, resume):
+def _with_asked(base, asked: dict):
+    """The options with what the user asked for in their place."""
+    from dataclasses import replace
+
+    return replace(base, **{name: value for name, value in asked.items() if value is not None})
+
+
+def _as_fine_tuning(training: dict, tuning: dict) -> tuple[dict, dict]:
+    """Both, the epochs and the decoder's learning rate being of fine-tuning, as there is no other phase."""
+    if None not in (training["epochs"], tuning["epochs"]):
+        raise click.UsageError("give one of --epochs and --fine-tune-epochs: with --init they are the same")
+    epochs = training["epochs"] if tuning["epochs"] is None else tuning["epochs"]
+    tuning = tuning | {"epochs": epochs, "decoder_learning_rate": training["learning_rate"]}
+    return training | {"epochs": None, "learning_rate": None}, tuning
+
+
+def _train(data_dir, output_dir, network, training, decoding, source, tuning, resume):
     from captioner.cli.encoders import encoder_of
     from captioner.datasets import Dataset
+    from captioner.model_folder import ENCODER_GRAPH
 
     dataset = Dataset.open(data_dir)
     dataset.split("train")  # refuses a dataset without one before TensorFlow is loaded
     encoder, graph_path = encoder_of(dataset)
+    if source is not None and source.encoder.key != encoder.key:  # a model goes on with its own eyes
+        encoder, graph_path = source.encoder, source.path / ENCODER_GRAPH
     say("loading TensorFlow")
     with without_native_chatter():
         from captioner.training import Listener, Run, train
 
-    run = Run(dataset, output_dir, encoder, graph_path, network, training, decoding, source)
+    run = Run(dataset, output_dir, encoder, graph_path, network, training, decoding, source, tuning)
     return train(run, resume, Listener(say, _show_progress))
 
 

@@ -25,6 +25,8 @@ class EncoderSpec:
         -> features (batch, num_regions, depth) float32
     weights_file: the shipped weights inside `WEIGHTS_DIR`; None where they come from elsewhere
     top_1: published ImageNet accuracy, a fraction
+    cut: the layer that all paths pass through and behind which fine-tuning learns; what it gives is kept for every
+        photo, so it is a small one of the last few
     """
 
     name: str
@@ -35,6 +37,7 @@ class EncoderSpec:
     weights_file: str | None
     licence: str
     top_1: float
+    cut: str
 
     @property
     def weights_path(self) -> Path | None:
@@ -97,15 +100,22 @@ ENCODERS: dict[str, EncoderSpec] = {
             weights_file="efficientnet-lite2.npz",
             licence="Apache-2.0",
             top_1=0.776,
+            cut="stage5_block4_add",  # 17 x 17 x 120
         ),
-        EncoderSpec("efficientnet-lite0", 224, 49, 1280, _build_packaged, None, "Apache-2.0", 0.751),
-        EncoderSpec("efficientnet-lite1", 240, 64, 1280, _build_packaged, None, "Apache-2.0", 0.767),
-        EncoderSpec("vgg16", 224, 49, 512, _build_application, None, "CC-BY", 0.713),
-        EncoderSpec("resnet50", 224, 49, 2048, _build_application, None, "MIT", 0.749),
-        EncoderSpec("inception-v3", 299, 64, 2048, _build_application, None, "MIT", 0.779),
-        EncoderSpec("mobilenet-v2", 224, 49, 1280, _build_application, None, "Apache-2.0", 0.713),
-        EncoderSpec("efficientnetv2-b0", 224, 49, 1280, _build_application, None, "Apache-2.0", 0.787),
-        EncoderSpec("convnext-tiny", 224, 49, 768, _build_application, None, "MIT", 0.813),
+        EncoderSpec(
+            "efficientnet-lite0", 224, 49, 1280, _build_packaged, None, "Apache-2.0", 0.751, "stage5_block3_add"
+        ),
+        EncoderSpec(
+            "efficientnet-lite1", 240, 64, 1280, _build_packaged, None, "Apache-2.0", 0.767, "stage5_block4_add"
+        ),
+        EncoderSpec("vgg16", 224, 49, 512, _build_application, None, "CC-BY", 0.713, "block4_pool"),
+        EncoderSpec("resnet50", 224, 49, 2048, _build_application, None, "MIT", 0.749, "conv5_block1_out"),
+        EncoderSpec("inception-v3", 299, 64, 2048, _build_application, None, "MIT", 0.779, "mixed8"),
+        EncoderSpec("mobilenet-v2", 224, 49, 1280, _build_application, None, "Apache-2.0", 0.713, "block_12_add"),
+        EncoderSpec("efficientnetv2-b0", 224, 49, 1280, _build_application, None, "Apache-2.0", 0.787, "block5e_add"),
+        EncoderSpec(
+            "convnext-tiny", 224, 49, 768, _build_application, None, "MIT", 0.813, "convnext_tiny_downsampling_block_2"
+        ),
     )
 }
 

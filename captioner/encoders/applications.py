@@ -4,6 +4,7 @@ import os
 import socket
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -44,18 +45,18 @@ def application_encoder(name: str, image_size: int, with_imagenet_weights: bool)
         ModelError: the weights can neither be downloaded nor be read from Keras's cache.
     """
     application = APPLICATIONS[name]
-    build = getattr(keras.applications, application.network)
-    shape = (image_size, image_size, 3)
-    if with_imagenet_weights:
-        network = _with_imagenet_weights(name, application, lambda: build(include_top=False, input_shape=shape))
-    else:
-        network = build(include_top=False, weights=None, input_shape=shape)
     preprocess = getattr(keras.applications, application.module).preprocess_input
-    image = keras.Input(shape, dtype="uint8", name="image")
-    grid = network(preprocess(ops.cast(image, "float32")))  # (batch, height, width, depth)
-    height, width, depth = grid.shape[1:]
+    image = keras.Input((image_size, image_size, 3), dtype="uint8", name="image")
+    # not called as one layer: so every layer of the network is one of the encoder's, which can be cut there
+    build = partial(
+        getattr(keras.applications, application.network),
+        include_top=False,
+        input_tensor=preprocess(ops.cast(image, "float32")),
+    )
+    network = _with_imagenet_weights(name, application, build) if with_imagenet_weights else build(weights=None)
+    height, width, depth = network.output.shape[1:]
     # -1 and not the batch's own size: a constant shape keeps the exported graph static
-    features = ops.reshape(grid, (-1, height * width, depth))
+    features = ops.reshape(network.output, (-1, height * width, depth))
     return keras.Model(image, features, name=name.replace("-", "_"))
 
 

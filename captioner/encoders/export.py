@@ -51,6 +51,15 @@ def convert_encoder(model: keras.Model) -> bytes:
         return with_float16_kernels(content)
 
 
+def round_kernels(model: keras.Model) -> None:
+    """Rounds to float16, in place, the kernels that `convert_encoder` writes so."""
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense):  # depthwise convolutions are neither
+            rounded = layer.kernel.numpy().astype(np.float16)
+            if np.isfinite(rounded).all():
+                layer.kernel.assign(rounded)
+
+
 def with_float16_kernels(content: bytes) -> bytes:
     """The float32 `.tflite` content with the kernels of its ordinary convolutions and dense layers in float16.
 

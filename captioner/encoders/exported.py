@@ -27,7 +27,7 @@ def export_into(folder: Path, name: str) -> Path:
     """
     with without_native_chatter():  # TensorFlow greets
         from captioner.encoders import export, weights_file
-    with _downloads_told_on_stderr():
+    with downloads_told_on_stderr():
         model = build_encoder(name)
     path = make_folder(folder) / f"{key_of(name, weights_file.hash_weights(model))}.tflite"
     if not path.exists():
@@ -36,7 +36,7 @@ def export_into(folder: Path, name: str) -> Path:
 
 
 @contextmanager
-def _downloads_told_on_stderr():
+def downloads_told_on_stderr():
     """Keras's progress goes where it belongs, and nowhere unless someone is looking."""
     import keras
 

@@ -4,6 +4,7 @@ An array is called `<layer>.<variable>`: `stage2_block1_expand_conv.kernel`.
 """
 
 import hashlib
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 from captioner.errors import ModelError
 from captioner.files import written_whole
 
+_NAMELESS = re.compile(r"^variable_\d+$")
+
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
     """The model's variables by `<layer>.<variable>`, in the order of the layers."""
@@ -23,13 +26,14 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
 def hash_weights(model: keras.Model) -> str:
     """The SHA-256 over name, shape and numbers of every weight of the model, in order, in hexadecimal.
 
-    Layers are not named in it: Keras numbers nameless ones by how many were made before in the same process.
+    Layers are not named in it, nor nameless variables: Keras numbers both by how many were made before in the process.
     """
     digest = hashlib.sha256()
     for variable in model.weights:
         array = np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
         array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-        digest.update(f"{variable.name} {array.shape} {array.dtype.name}\n".encode())
+        name = _NAMELESS.sub("variable", variable.name)
+        digest.update(f"{name} {array.shape} {array.dtype.name}\n".encode())
         digest.update(array.data)
     return digest.hexdigest()
 

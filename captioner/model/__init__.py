@@ -1,7 +1,7 @@
 """The captioning network in Keras, and its way into a model folder."""
 
 import captioner.training_stack  # noqa: F401  (before Keras)
-from captioner.model.export import export_decoder, load_decoder_weights, save_decoder_weights
+from captioner.model.export import export_decoder, load_weights, save_decoder_weights, save_weights
 from captioner.model.network import CaptionNetwork, build_network, grown_network
 from captioner.model.packing import Packing
 
@@ -11,6 +11,7 @@ __all__ = [
     "build_network",
     "export_decoder",
     "grown_network",
-    "load_decoder_weights",
+    "load_weights",
     "save_decoder_weights",
+    "save_weights",
 ]

@@ -1,9 +1,11 @@
-"""The decoder's weights as float16, and its two LiteRT signatures, `begin` and `step`."""
+"""Weights in files, the decoder's as float16; and the decoder's two LiteRT signatures, `begin` and `step`."""
 
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import h5py
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -15,33 +17,35 @@ from captioner.quiet import without_native_chatter
 
 def save_decoder_weights(network: CaptionNetwork, path: Path) -> None:
     """Writes the weights, no optimizer, as Keras lays them out, every array in float16."""
-    with written_whole(path) as temporary:
-        whole_path = temporary.with_name(temporary.name + ".weights.h5")
-        try:
-            network.save_weights(whole_path)
-            with h5py.File(whole_path) as source, h5py.File(temporary, "w") as target:
-                source.visititems(lambda name, item: _copy_as_float16(name, item, target))
-        finally:
-            whole_path.unlink(missing_ok=True)
+    save_weights(network, path, lambda array: array.astype(np.float16))
 
 
-def _copy_as_float16(name, item, target) -> None:
+def save_weights(model: keras.Model, path: Path, narrow: Callable[[np.ndarray], np.ndarray]) -> None:
+    """Writes the weights, no optimizer, as Keras lays them out. narrow: an array of numbers -> how it is written."""
+    with TemporaryDirectory() as folder, written_whole(path) as temporary:
+        whole_path = Path(folder) / "network.weights.h5"  # Keras insists on the suffix
+        model.save_weights(whole_path)
+        with h5py.File(whole_path) as source, h5py.File(temporary, "w") as target:
+            source.visititems(lambda name, item: _copy(name, item, target, narrow))
+
+
+def _copy(name, item, target, narrow) -> None:
     if isinstance(item, h5py.Dataset):
         is_real = np.issubdtype(item.dtype, np.floating)
-        copy = target.create_dataset(name, data=item[()].astype(np.float16) if is_real else item[()])
+        copy = target.create_dataset(name, data=narrow(item[()]) if is_real else item[()])
     else:
         copy = target.require_group(name)
     for key, value in item.attrs.items():
         copy.attrs[key] = value
 
 
-def load_decoder_weights(network: CaptionNetwork, path: Path) -> None:
+def load_weights(model: keras.Model, path: Path) -> None:
     """Raises: ModelError when the file cannot be read or holds the weights of another network."""
-    with tempfile.TemporaryDirectory() as folder:  # Keras insists on the suffix .weights.h5
-        link = Path(folder) / "decoder.weights.h5"
+    with TemporaryDirectory() as folder:  # Keras insists on the suffix .weights.h5
+        link = Path(folder) / "network.weights.h5"
         link.symlink_to(Path(path).resolve())
         try:
-            network.load_weights(link)
+            model.load_weights(link)
         except (OSError, ValueError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
             raise ModelError(f"{path}: the weights do not fit the network ({reason})") from error
@@ -75,7 +79,7 @@ def export_decoder(network: CaptionNetwork, path: Path) -> None:
     # TensorFlow's own variables: under Keras's wrappers the converter finds no constants to write
     module.weights = [variable.value for variable in network.variables]
     signatures = {"begin": begin.get_concrete_function(), "step": step.get_concrete_function(**inputs)}
-    with tempfile.TemporaryDirectory() as folder, written_whole(path) as temporary:
+    with TemporaryDirectory() as folder, written_whole(path) as temporary:
         tf.saved_model.save(module, folder, signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["begin", "step"])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]

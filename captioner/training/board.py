@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from captioner.datasets import Example
 from captioner.errors import ImageError
 from captioner.images import read_image
 from captioner.training.run import Run
@@ -19,7 +18,8 @@ _PHOTO_SIDE = 260  # pixels
 class Board:
     """Writes to `<output folder>/tensorboard` where TensorBoard is installed, and nothing where it is not."""
 
-    def __init__(self, run: Run, examples: list[Example]):
+    def __init__(self, run: Run):
+        examples = run.dataset.split("dev") if "dev" in run.dataset.splits else []
         self._examples = examples[:_NUM_PHOTOS]
         self._photo_paths = [run.dataset.photo_path(example) for example in self._examples]
         # tf.summary imports tensorboard, which TensorFlow does not install

@@ -11,7 +11,9 @@ import numpy as np
 from captioner.errors import ModelError, OptionsError
 from captioner.files import written_whole
 
-_IN_HEADER = ("losses", "epoch_seconds", "history", "seconds")
+_IN_HEADER = ("losses", "epoch_seconds", "history", "seconds", "num_settled", "settled")
+
+_BEFORE_FINE_TUNING = {"num_settled": 0, "settled": None}  # what runs did not write that began without knowing of it
 
 
 @dataclass
@@ -23,17 +25,31 @@ class Progress:
     history: list[dict] = dataclasses.field(default_factory=list)  # a row of log.csv an epoch
     best_weights: list[np.ndarray] = dataclasses.field(default_factory=list)  # averaged, of the best epoch
     seconds: float = 0.0
+    num_settled: int = 0  # epochs of the decoder's own training, once fine-tuning has begun
+    settled: dict | None = None  # what fine-tuning began with: the epoch it is from, 0 for a given model; dev scores
 
     @property
     def best_epoch(self) -> int:
         """The epoch whose weights are kept: the first of the best dev CIDEr-D.
 
         The last one where dev says nothing: there is no dev split, or CIDEr-D is 0 throughout, as it always is
-        for a single photo.
+        for a single photo. From when fine-tuning has begun, what it began with is one of the candidates.
         """
-        if not any(row.get("cider") for row in self.history):
-            return len(self.history)
-        return max(self.history, key=lambda row: row["cider"])["epoch"]
+        rows = ([] if self.settled is None else [self.settled]) + self.history[self.num_settled :]
+        if not any(row.get("cider") for row in rows):
+            return rows[-1]["epoch"] if rows else 0
+        return max(rows, key=lambda row: row["cider"])["epoch"]
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether the weights that are kept are fine-tuned ones."""
+        return self.settled is not None and self.best_epoch > self.num_settled
+
+    def settle(self, scores: dict, weights: list[np.ndarray]) -> None:
+        """Fine-tuning begins, with weights that score so on dev."""
+        self.settled = {"epoch": self.best_epoch} | scores
+        self.num_settled = len(self.history)
+        self.best_weights = weights
 
     def add(self, row: dict, averages: list[np.ndarray]) -> None:
         """An epoch is over: its row of the log, and the averaged weights it ended with."""
@@ -60,7 +76,7 @@ def load_checkpoint(path: Path, run: dict) -> tuple[list[np.ndarray], Progress]:
     """
     try:
         with np.load(path, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
+            header = _BEFORE_FINE_TUNING | json.loads(file["header"].tobytes())
             state = [file[name] for name in _numbered(file.files, "state_")]
             best = [file[name] for name in _numbered(file.files, "best_")]
         done = {name: header[name] for name in ("run", *_IN_HEADER)}

@@ -3,21 +3,30 @@
 import platform
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import version
 
+import keras
+import numpy as np
+
 from captioner import __version__
+from captioner.encoders import encoder_spec, key_of
+from captioner.encoders.export import export_encoder, round_kernels
+from captioner.encoders.weights_file import hash_weights
 from captioner.evaluation import caption_examples, score_examples
 from captioner.files import write_json, write_text, written_whole
 from captioner.inference import Captioner
 from captioner.metrics import describe_counts
-from captioner.model import CaptionNetwork, export_decoder, load_decoder_weights, save_decoder_weights
+from captioner.model import CaptionNetwork, export_decoder, load_weights, save_decoder_weights, save_weights
 from captioner.model_folder import (
     DECODER_GRAPH,
     DECODER_WEIGHTS,
     ENCODER_GRAPH,
+    ENCODER_WEIGHTS,
     MODEL_CARD,
     TRAINING_RECORD,
     VOCABULARY,
+    EncoderInfo,
     ModelFolder,
     seal,
 )
@@ -29,17 +38,21 @@ from captioner.training.run import Run
 _RECORDED_PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow")
 
 
-def write_model(run: Run, network: CaptionNetwork, progress: Progress, say: Callable[[str], None]) -> ModelFolder:
-    """The model folder of a network that has learned, scored on dev through the decoder that users run."""
+def write_model(
+    run: Run, network: CaptionNetwork, progress: Progress, tuned: keras.Model | None, say: Callable[[str], None]
+) -> ModelFolder:
+    """The model folder of a network that has learned, scored on dev through the graphs that users run.
+
+    tuned: the encoder, where the weights that are kept are fine-tuned ones.
+    """
     folder = run.output_dir
     run.tokenizer.save(folder / VOCABULARY)
     save_decoder_weights(network, folder / DECODER_WEIGHTS)
-    load_decoder_weights(network, folder / DECODER_WEIGHTS)  # rounded to float16, as the graph will be
+    load_weights(network, folder / DECODER_WEIGHTS)  # rounded to float16, as the graph will be
     export_decoder(network, folder / DECODER_GRAPH)
-    with written_whole(folder / ENCODER_GRAPH) as temporary:
-        shutil.copyfile(run.encoder_graph_path, temporary)
-    record = _record(run, network, progress)
-    _write_record(run, record)
+    encoder = _copy_encoder(run) if tuned is None else _write_encoder(run, tuned)
+    record = _record(run, encoder, network, progress)
+    _write_record(run, encoder, record)
     if "dev" not in run.dataset.splits:
         return ModelFolder.open(folder)
     examples = run.dataset.split("dev")
@@ -48,7 +61,7 @@ def write_model(run: Run, network: CaptionNetwork, progress: Progress, say: Call
     captions = caption_examples(captioner, run.dataset, examples, run.decoding)
     record["dev_scores"] = score_examples(examples, [caption.text for caption in captions])
     record["dev_scores"]["beam_size"] = run.decoding.beam_size
-    _write_record(run, record)
+    _write_record(run, encoder, record)
     say(
         f"dev, beam {run.decoding.beam_size}: BLEU-4 {record['dev_scores']['bleu_4']:.3f}"
         f"  CIDEr-D {record['dev_scores']['cider']:.3f}  ({describe_counts(record['dev_scores'])})"
@@ -56,14 +69,37 @@ def write_model(run: Run, network: CaptionNetwork, progress: Progress, say: Call
     return ModelFolder.open(folder)
 
 
-def _write_record(run: Run, record: dict) -> None:
+def _copy_encoder(run: Run) -> EncoderInfo:
+    copies = {ENCODER_GRAPH: run.encoder_graph_path, ENCODER_WEIGHTS: run.encoder_weights_path}
+    for name, path in copies.items():
+        if path is not None:
+            with written_whole(run.output_dir / name) as temporary:
+                shutil.copyfile(path, temporary)
+    return run.encoder
+
+
+def _write_encoder(run: Run, tuned: keras.Model) -> EncoderInfo:
+    """Writes the tuned encoder, whose key is of its own weights."""
+    round_kernels(tuned)  # as the graph has them
+    save_weights(tuned, run.output_dir / ENCODER_WEIGHTS, _as_float16_where_exact)
+    export_encoder(tuned, run.output_dir / ENCODER_GRAPH)
+    return replace(run.encoder, key=key_of(run.encoder.name, hash_weights(tuned)))
+
+
+def _as_float16_where_exact(array: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        narrow = array.astype(np.float16)
+    return narrow if np.array_equal(narrow, array) else array
+
+
+def _write_record(run: Run, encoder: EncoderInfo, record: dict) -> None:
     name = run.output_dir.resolve().name  # of the folder, even where it was given as "."
     write_json(run.output_dir / TRAINING_RECORD, record)
     write_text(run.output_dir / MODEL_CARD, model_card(name, record))
-    seal(run.output_dir, name, run.encoder, run.network, run.decoding)
+    seal(run.output_dir, name, encoder, run.network, run.decoding)
 
 
-def _record(run: Run, network: CaptionNetwork, progress: Progress) -> dict:
+def _record(run: Run, encoder: EncoderInfo, network: CaptionNetwork, progress: Progress) -> dict:
     return {
         "captioner": __version__,
         "dataset": {
@@ -72,9 +108,10 @@ def _record(run: Run, network: CaptionNetwork, progress: Progress) -> dict:
             "prepared_with": run.dataset.info["options"],
             "tokenizer": run.tokenizer.settings | {"vocabulary_size": len(run.tokenizer)},
         },
-        "encoder": vars(run.encoder),
+        "encoder": vars(encoder),
         "network": run.network.to_json() | {"parameters": network.count_params()},
         "training": run.training.to_json(),
+        "fine_tuning": None if run.fine_tuning is None else _fine_tuning(run, progress),
         "run": run.identity(),
         "init": None if run.init is None else run.init.name,
         "decoding": run.decoding.to_json(),
@@ -83,4 +120,15 @@ def _record(run: Run, network: CaptionNetwork, progress: Progress) -> dict:
         "seconds": round(progress.seconds, 1),
         "best_epoch": progress.best_epoch,
         "epochs": progress.history,
+    }
+
+
+def _fine_tuning(run: Run, progress: Progress) -> dict:
+    """settled: what it began with; is_kept: whether what it gave is what the model has."""
+    return run.fine_tuning.to_json() | {
+        "cut": encoder_spec(run.encoder.name).cut,
+        "began_with": run.encoder.key,
+        "num_settled_epochs": progress.num_settled,
+        "settled": progress.settled,
+        "is_kept": progress.is_tuned,
     }

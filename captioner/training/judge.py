@@ -1,5 +1,7 @@
 """The network as it stands, scored on the dev split between epochs."""
 
+from dataclasses import replace
+
 import numpy as np
 import tensorflow as tf
 
@@ -7,21 +9,22 @@ from captioner.datasets import Example
 from captioner.decoding import beam_search
 from captioner.evaluation import score_examples
 from captioner.model import CaptionNetwork
-from captioner.options import DecodingOptions
 from captioner.training.run import Run
 
 _PHOTOS_AT_ONCE = 64
+_BEAM_SIZE = 3  # the finished model is scored with its own
 
 
 class DevJudge:
     """Captions the dev photos by beam search over Keras; says nothing where there is no dev split."""
 
-    def __init__(self, network: CaptionNetwork, run: Run, options: DecodingOptions):
+    def __init__(self, network: CaptionNetwork, run: Run, encoder):
+        """encoder: whose features the network reads, as `Dataset.features_of` asks for it."""
         self.examples: list[Example] = run.dataset.split("dev") if "dev" in run.dataset.splits else []
         self.captions: list[str] = []  # of the examples, when they were last scored
-        self._tokenizer, self._options = run.tokenizer, options
+        self._tokenizer, self._options = run.tokenizer, replace(run.decoding, beam_size=_BEAM_SIZE)
         if self.examples:
-            self._features, self._rows = run.dataset.features_of(self.examples, run.encoder)
+            self._features, self._rows = run.dataset.features_of(self.examples, encoder)
         self._begin = tf.function(network.begin, reduce_retracing=True)
         self._step = tf.function(network.step, reduce_retracing=True)
 

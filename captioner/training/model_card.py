@@ -33,8 +33,9 @@ def model_card(name: str, record: dict) -> str:
         "## Training",
         "",
         f"{len(record['epochs'])} epochs of teacher forcing in {record['seconds'] / 60:.0f} minutes, seed"
-        f" {training['seed']}, {training['batch_size']} photos a step, learning rate {training['learning_rate']:g};"
-        f" the weights kept are those of epoch {record['best_epoch']}. Every option is in `training.json`.",
+        f" {training['seed']}, {training['batch_size']} photos a step, learning rate {_learning_rate(record):g};"
+        f" the weights kept are those of {_kept(record)}. Every option is in `training.json`.",
+        *_fine_tuning_lines(record),
         "",
         *_epoch_lines(record["epochs"]),
     ]
@@ -52,6 +53,31 @@ def _score_lines(record: dict) -> list[str]:
         "| " + " | ".join(_SCORES.values()) + " |",
         "|---" * len(_SCORES) + "|",
         "| " + " | ".join(f"{scores[name]:.4f}" for name in _SCORES) + " |",
+    ]
+
+
+def _learning_rate(record: dict) -> float:
+    """The decoder's, in the first of the epochs."""
+    tuning = record.get("fine_tuning")
+    begins_settled = tuning is not None and tuning["num_settled_epochs"] == 0
+    return tuning["decoder_learning_rate"] if begins_settled else record["training"]["learning_rate"]
+
+
+def _kept(record: dict) -> str:
+    return f"epoch {record['best_epoch']}" if record["best_epoch"] else f"{record['init']}, which it began with"
+
+
+def _fine_tuning_lines(record: dict) -> list[str]:
+    tuning = record.get("fine_tuning")
+    if tuning is None:
+        return []
+    kept = "" if tuning["is_kept"] else " That did not raise CIDEr-D on dev, so the encoder is left as it was."
+    return [
+        "",
+        f"From epoch {tuning['num_settled_epochs'] + 1} on, the layers of the encoder behind `{tuning['cut']}` learned,"
+        f" too, at a learning rate of {tuning['learning_rate']:g} (the decoder at {tuning['decoder_learning_rate']:g}),"
+        f" batch normalisation frozen, {tuning['flipped_share']:.0%} of the photos in a mirror, with left and right"
+        f" changed places in their captions.{kept}",
     ]
 
 

@@ -1,5 +1,6 @@
 """One step of teacher forcing, compiled: loss, clipped gradients, Adam, averaged weights."""
 
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,6 +46,11 @@ def computing_in(network: CaptionNetwork, policy: str):
 class FusedAdam(keras.optimizers.Adam):
     """Keras's Adam, by TensorFlow's one operation for it, which reads the weights once and not tenfold."""
 
+    def __init__(self, learning_rate, factors: Sequence[float]):
+        """factors: of the learning rate, one a variable."""
+        super().__init__(learning_rate)
+        self._factors = tuple(factors)
+
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
         step = tf.cast(self.iterations + 1, tf.float32)
@@ -54,7 +60,7 @@ class FusedAdam(keras.optimizers.Adam):
             v=self._velocities[index].value.handle,
             beta1_power=self.beta_1**step,
             beta2_power=self.beta_2**step,
-            lr=tf.cast(learning_rate, tf.float32),
+            lr=tf.cast(learning_rate, tf.float32) * self._factors[index],
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
@@ -65,8 +71,14 @@ class FusedAdam(keras.optimizers.Adam):
 class Trainer:
     """A network being trained, with all the state a run needs to go on exactly where it was."""
 
-    def __init__(self, network: CaptionNetwork, options: TrainingOptions, num_steps: int):
-        """num_steps: steps of the whole run, which the learning rate falls over."""
+    def __init__(
+        self,
+        network: CaptionNetwork,
+        options: TrainingOptions,
+        num_steps: int,
+        factor_of: Callable[[keras.Variable], float] = lambda variable: 1.0,
+    ):
+        """num_steps: steps in all, which the learning rate falls over. factor_of: variable -> its part of that rate."""
         self.network = network
         self.options = options
         warmup_steps = min(options.warmup_steps, num_steps // 10)
@@ -76,7 +88,7 @@ class Trainer:
             warmup_target=options.learning_rate if warmup_steps else None,
             warmup_steps=warmup_steps,
         )
-        self.optimizer = FusedAdam(schedule)
+        self.optimizer = FusedAdam(schedule, map(factor_of, network.trainable_variables))
         self.optimizer.build(network.trainable_variables)
         self.averages = [tf.Variable(v.value, trainable=False) for v in network.trainable_variables]
         with computing_in(network, PRECISIONS[options.precision]()):  # what is traced now computes so ever after

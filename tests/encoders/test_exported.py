@@ -71,7 +71,7 @@ def tiny_encoder(monkeypatch):
     image = keras.Input((8, 8, 3), dtype="uint8")
     grid = keras.layers.Conv2D(6, 4, strides=4)(keras.ops.cast(image, "float32"))
     model = keras.Model(image, keras.ops.reshape(grid, (-1, 4, 6)))
-    spec = EncoderSpec("tiny", 8, 4, 6, lambda *_: model, None, "Apache-2.0", 0.0)
+    spec = EncoderSpec("tiny", 8, 4, 6, lambda *_: model, None, "Apache-2.0", 0.0, "conv")
     monkeypatch.setitem(ENCODERS, "tiny", spec)
     return lambda value: fill(model, value)
 

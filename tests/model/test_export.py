@@ -12,7 +12,7 @@ from tensorflow.lite.tools import flatbuffer_utils
 
 from captioner.errors import ModelError
 from captioner.inference import Decoder
-from captioner.model import build_network, export_decoder, load_decoder_weights, save_decoder_weights
+from captioner.model import build_network, export_decoder, load_weights, save_decoder_weights
 from captioner.options import DECODERS, NetworkOptions, TrainingOptions
 from captioner.tokenizer import START_ID
 from captioner.training.batches import Batch
@@ -53,7 +53,7 @@ def weights_paths(tmp_path_factory):
 def twins(request, weights_paths, tmp_path_factory):
     """The same network twice: in Keras, its weights read from their file, and opened by LiteRT; and the graph."""
     network = new_network(*request.param)
-    load_decoder_weights(network, weights_paths[request.param])
+    load_weights(network, weights_paths[request.param])
     path = tmp_path_factory.mktemp("graph") / "decoder.tflite"
     export_decoder(network, path)
     return network, Decoder(path, threads=1), path
@@ -117,7 +117,7 @@ def test_the_weights_file_holds_what_the_network_learned_and_no_optimizer(tmp_pa
 @pytest.mark.parametrize("shape", SIX, ids=str)
 def test_weights_come_back_rounded_to_float16(shape, weights_paths):
     network = old_network(*shape)
-    load_decoder_weights(network, weights_paths[shape])
+    load_weights(network, weights_paths[shape])
     for variable in network.trainable_variables:
         weights = variable.numpy()
         np.testing.assert_array_equal(weights, weights.astype(np.float16))
@@ -134,14 +134,14 @@ def test_the_weights_of_another_network_are_refused(theirs, weights_paths):
     for ours in SIX:
         if ours != theirs:
             with pytest.raises(ModelError, match="the weights do not fit the network") as caught:
-                load_decoder_weights(old_network(*ours), weights_paths[theirs])
+                load_weights(old_network(*ours), weights_paths[theirs])
             assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("change", [{"units": UNITS + 1}, {"vocabulary_size": VOCABULARY_SIZE + 1}], ids=str)
 def test_weights_of_another_size_are_refused(change, weights_paths):
     with pytest.raises(ModelError, match="the weights do not fit the network"):
-        load_decoder_weights(new_network("lstm", True, **change), weights_paths["lstm", True])
+        load_weights(new_network("lstm", True, **change), weights_paths["lstm", True])
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no weights at all", b"\x89HDF\r\n\x1a\n cut short"])
@@ -150,7 +150,7 @@ def test_a_weights_file_that_is_missing_or_broken_is_named(content, tmp_path):
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ModelError, match=r"decoder\.weights\.h5: ") as caught:
-        load_decoder_weights(old_network("rnn", False), path)
+        load_weights(old_network("rnn", False), path)
     assert "\n" not in str(caught.value)
 
 

@@ -17,9 +17,10 @@ from captioner.errors import CaptionerError, ModelError, OptionsError
 from captioner.inference import Captioner
 from captioner.model_folder import CONFIG, DECODER_WEIGHTS, FILES, MODEL_CARD, TRAINING_RECORD, ModelFolder
 from captioner.options import NetworkOptions
-from captioner.training import Listener, finish, loop, train
+from captioner.training import Listener, finish, loop, phase, train
 from captioner.training.checkpoint import Progress
-from captioner.training.loop import CHECKPOINT, CURVES, LOG
+from captioner.training.loop import CURVES, LOG
+from captioner.training.run import CHECKPOINT
 
 EPOCHS = 4
 LEARNING = {"epochs": EPOCHS, "batch_size": 4, "learning_rate": 2e-2, "label_smoothing": 0.0, "ema_decay": 0.5}
@@ -231,7 +232,7 @@ def test_a_run_interrupted_in_an_epoch_goes_on_from_its_checkpoint_and_ends_as_i
 
         return some(), lambda loss, tokens_per_second: None
 
-    monkeypatch.setattr(loop, "SECONDS_BETWEEN_CHECKPOINTS", seconds_between_checkpoints)
+    monkeypatch.setattr(phase, "SECONDS_BETWEEN_CHECKPOINTS", seconds_between_checkpoints)
     run = run_in(tmp_path / "run")
     with pytest.raises(KeyboardInterrupt):
         train(run, True, Listener(progress=progress))
@@ -427,7 +428,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_a_plain_line(tmp_path, run_
 
 
 def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(unfinished, run_in, monkeypatch):
-    monkeypatch.setattr(loop.Trainer, "step", lambda *_: float("nan"))
+    monkeypatch.setattr(phase.Trainer, "step", lambda *_: float("nan"))
     line = refusal(CaptionerError, run_in(unfinished), True, Listener())
     assert "not finite at step 1 of epoch 3" in line
     assert f"the last good checkpoint is {unfinished / CHECKPOINT}, after epoch 2; lower --learning-rate" in line

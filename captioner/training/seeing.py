@@ -1,0 +1,91 @@
+"""The encoder's last blocks and the decoder as one network, so that both can learn from the same captions."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import keras
+
+from captioner.encoders import build_encoder, encoder_key, encoder_spec, key_of
+from captioner.encoders.cut import cut_encoder
+from captioner.encoders.export import export_encoder
+from captioner.encoders.exported import downloads_told_on_stderr
+from captioner.encoders.weights_file import hash_weights
+from captioner.errors import ModelError
+from captioner.inference import Encoder
+from captioner.model import CaptionNetwork, load_weights
+from captioner.quiet import without_native_chatter
+from captioner.training.run import Run
+
+
+class SeeingNetwork(keras.Model):
+    """To whoever trains or asks it a `CaptionNetwork`, but its features are activations: what the trunk gives.
+
+    features: (photos, positions, channels).
+    """
+
+    def __init__(self, rest: keras.Model, decoder: CaptionNetwork):
+        super().__init__(name="seeing")
+        self.rest, self.decoder = rest, decoder
+        _, self.num_regions, self.depth = rest.input_shape
+        self.built = True
+
+    def begin(self, features, training=False):
+        return self.decoder.begin(self.rest(features, training=False), training=training)
+
+    def step(self, token, state, keys=None, values=None):
+        return self.decoder.step(token, state, keys, values)
+
+    def call(self, features, tokens, packing, training=False):
+        # the encoder never in training mode: batch normalisation keeps its statistics, nothing is dropped
+        seen = self.rest(features, training=False)
+        return self.decoder(seen, tokens, packing=packing, training=training)
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """An encoder in two. key, num_regions, depth: of what its trunk gives, as `Dataset.features_of` asks for them."""
+
+    encoder: keras.Model
+    trunk: keras.Model
+    rest: keras.Model
+    key: str
+
+    @classmethod
+    def of(cls, run: Run) -> "Eyes":
+        """The encoder that the run's features are from, in Keras.
+
+        Raises: ModelError when its weights cannot be had, or are not those that the features are from.
+        """
+        with downloads_told_on_stderr():
+            encoder, key = _keras_encoder(run)
+        if key != run.encoder.key:
+            raise ModelError(f"the features are of {run.encoder.key}, which are not the weights at hand: {key}")
+        cut = encoder_spec(run.encoder.name).cut
+        return cls(encoder, *cut_encoder(encoder, cut), f"{key}-{cut}")
+
+    @property
+    def num_regions(self) -> int:
+        return self.rest.input_shape[1]
+
+    @property
+    def depth(self) -> int:
+        return self.rest.input_shape[2]
+
+    def open_trunk(self) -> Encoder:
+        """The trunk by LiteRT, which is about twice as fast as Keras."""
+        with TemporaryDirectory() as folder, without_native_chatter():
+            path = Path(folder) / "trunk.tflite"
+            export_encoder(self.trunk, path)
+            return Encoder(path, self.key)
+
+
+def _keras_encoder(run: Run) -> tuple[keras.Model, str]:
+    """The encoder with its weights, and the key of these."""
+    name, path = run.encoder.name, run.encoder_weights_path
+    if path is None and encoder_spec(name).weights_path is not None:
+        return build_encoder(name), encoder_key(name)
+    encoder = build_encoder(name, "imagenet" if path is None else None)
+    if path is not None:
+        load_weights(encoder, path)
+    return encoder, key_of(name, hash_weights(encoder))
