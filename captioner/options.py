@@ -81,12 +81,17 @@ class NetworkOptions(Options):
     units: int = 512  # width of the recurrent state, of keys and of values
     embedding_dim: int = 256
     dropout: float = 0.5  # share dropped, of embeddings, of image values and before the output
+    recurrent_dropout: float = 0.3  # share of the recurrent kernel's weights that are dropped
     heads: int = 8  # of the attention, or as many of them as share the units evenly
 
     def __post_init__(self):
         _require(self.decoder in DECODERS, f"unknown decoder {self.decoder!r}; choose {', '.join(DECODERS)}")
         _require(self.units >= 1, f"units must be at least 1, not {self.units}")
         _require(self.embedding_dim >= 1, f"embedding-dim must be at least 1, not {self.embedding_dim}")
+        _require(
+            0 <= self.recurrent_dropout < 1,
+            f"recurrent-dropout must be at least 0 and below 1, not {self.recurrent_dropout}",
+        )
         _require(self.heads >= 1, f"heads must be at least 1, not {self.heads}")
         _require(0 <= self.dropout < 1, f"dropout must be at least 0 and below 1, not {self.dropout}")
 

@@ -157,7 +157,7 @@ def _sample_options():
     from captioner.options import NetworkOptions, TrainingOptions
 
     return (
-        NetworkOptions(units=128, embedding_dim=64, dropout=0.0),
+        NetworkOptions(units=128, embedding_dim=64, dropout=0.0, recurrent_dropout=0.0),
         TrainingOptions(epochs=20, batch_size=8, learning_rate=4e-3, ema_decay=0.95, word_dropout=0.0),
     )
 

@@ -41,6 +41,7 @@ class CaptionNetwork(keras.Model):
         self.embedding_dropout = keras.layers.Dropout(options.dropout, seed=2)
         self.recurrent = RECURRENT_LAYERS[options.decoder](units, return_sequences=True, name="recurrent")
         self.recurrent.build((None, None, options.embedding_dim))  # it is its cell that is called
+        self.recurrent_dropout = keras.layers.Dropout(options.recurrent_dropout, seed=4)
         if options.attention:
             self.key_projection = keras.layers.Dense(units, use_bias=False, name="key_projection")
             self.query_projection = keras.layers.Dense(units, use_bias=False, name="query_projection")
@@ -94,7 +95,10 @@ class CaptionNetwork(keras.Model):
         image = self.begin(features, training=training)
         embedded = self.embedding_dropout(self.embedding(packing.pack(tokens)), training=training)
         state = ops.repeat(image["state"], num_captions, axis=0)
-        hidden = run_cell(self.recurrent.cell, embedded, ops.split(state, self.num_states, axis=-1), packing)
+        cell, states = self.recurrent.cell, ops.split(state, self.num_states, axis=-1)
+        # the same weights are dropped at every time step of a batch: DropConnect (Merity et al. 2018, section 2)
+        kernel = self.recurrent_dropout(cell.recurrent_kernel, training=training)
+        hidden = run_cell(cell, embedded, states, packing, kernel)
         if self.options.attention:
             queries = packing.unpack(self.query_projection(hidden))
             queries = ops.reshape(queries, (num_photos, -1, self.options.units))
@@ -141,8 +145,8 @@ def grown_network(source: CaptionNetwork, options: NetworkOptions, vocabulary_si
 
     Raises: OptionsError when the options ask for another network than the source is.
     """
-    for name, value in (source.options.to_json() | {"dropout": options.dropout}).items():
-        if getattr(options, name) != value:
+    for name, value in source.options.to_json().items():
+        if "dropout" not in name and getattr(options, name) != value:
             raise OptionsError(f"the model to go on from has {name} {value}, not {getattr(options, name)}")
     network = build_network(options, vocabulary_size, source.num_regions, source.depth)
     for grown, known in zip(network.trainable_variables, source.trainable_variables, strict=True):

@@ -44,13 +44,22 @@ BETWEEN_PRODUCTS: dict[type, Callable[..., States]] = {
 }
 
 
-def run_cell(cell: keras.layers.Layer, inputs: tf.Tensor, first_states: States, packing: Packing) -> tf.Tensor:
+def run_cell(
+    cell: keras.layers.Layer,
+    inputs: tf.Tensor,
+    first_states: States,
+    packing: Packing,
+    recurrent_kernel: tf.Tensor | None = None,
+) -> tf.Tensor:
     """What the cell says at every spoken position: (rows, units), rows as packed.
 
-    inputs: (rows, depth); first_states: each (captions, units), in the captions' own order.
+    inputs: (rows, depth); first_states: each (captions, units), in the captions' own order; recurrent_kernel: in place
+    of the cell's own, such as that with some weights dropped.
     The same as calling the cell step by step, and so are its gradients.
     """
-    kernel, recurrent_kernel, bias = (tf.cast(v, inputs.dtype) for v in (cell.kernel, cell.recurrent_kernel, cell.bias))
+    if recurrent_kernel is None:
+        recurrent_kernel = cell.recurrent_kernel
+    kernel, recurrent_kernel, bias = (tf.cast(v, inputs.dtype) for v in (cell.kernel, recurrent_kernel, cell.bias))
     # only a GRU cell has a bias for its second product, too
     bias, recurrent_bias = tf.unstack(bias) if bias.shape.rank == 2 else (bias, tf.zeros_like(bias))
     first_states = [tf.gather(state, packing.order) for state in first_states]

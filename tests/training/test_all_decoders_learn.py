@@ -39,7 +39,7 @@ def test_unseen_scenes_are_captioned(decoder, attention, many_drawings, unseen, 
     run = make_run(
         tmp_path / "run",
         dataset=only_train,
-        network=NetworkOptions(decoder, attention, units=128, embedding_dim=32, dropout=0.0),
+        network=NetworkOptions(decoder, attention, units=128, embedding_dim=32, dropout=0.0, recurrent_dropout=0.0),
         label_smoothing=0.0,
         word_dropout=0.0,
         ema_decay=0.95,
