@@ -109,7 +109,7 @@ class NetworkOptions(Options):
 class TrainingOptions(Options):
     """How the decoder learns by teacher forcing."""
 
-    epochs: int = 12
+    epochs: int = 14
     batch_size: int = 16  # photos a step, each with all its captions
     learning_rate: float = 6e-4  # peak, after the warm-up
     warmup_steps: int = 200
@@ -117,6 +117,7 @@ class TrainingOptions(Options):
     clip_norm: float = 5.0
     ema_decay: float = 0.999  # of the averaged weights, which are the ones that are kept
     word_dropout: float = 0.1  # share of the words fed in that are replaced by <unk>
+    flipped_share: float = 0.5  # of the photos whose captions can be said of them in a mirror: so many are, each time
     max_tokens: int = 24  # a training caption is cut after so many tokens, the end included
     precision: str = "float32"  # of the products; "auto" is bfloat16 where the processor has it
     patience: int = 5  # epochs without a better dev CIDEr before training stops
@@ -134,6 +135,7 @@ class TrainingOptions(Options):
         _require(self.precision in PRECISIONS, f"unknown precision {self.precision!r}; choose {', '.join(PRECISIONS)}")
         _require(0 <= self.word_dropout < 1, f"word-dropout must be at least 0 and below 1, not {self.word_dropout}")
         _require(0 <= self.ema_decay < 1, f"ema-decay must be at least 0 and below 1, not {self.ema_decay}")
+        _require(0 <= self.flipped_share <= 1, f"flipped-share must be from 0 to 1, not {self.flipped_share}")
         _require(self.max_tokens >= 2, f"max-tokens must be at least 2, not {self.max_tokens}")
         _require(self.warmup_steps >= 0, f"warmup-steps must be at least 0, not {self.warmup_steps}")
         _require(self.clip_norm > 0, f"clip-norm must be above 0, not {self.clip_norm}")
@@ -147,7 +149,6 @@ class FineTuningOptions(Options):
     epochs: int = 4
     learning_rate: float = 3e-5  # peak, of the encoder
     decoder_learning_rate: float = 1e-4  # peak
-    flipped_share: float = 0.5  # of the photos whose captions can be said of them in a mirror
 
     def __post_init__(self):
         _require(self.epochs >= 1, f"fine-tune-epochs must be at least 1, not {self.epochs}")
@@ -158,7 +159,6 @@ class FineTuningOptions(Options):
             0 < self.decoder_learning_rate < math.inf,
             f"learning-rate must be above 0, not {self.decoder_learning_rate}",
         )
-        _require(0 <= self.flipped_share <= 1, f"flipped-share must be from 0 to 1, not {self.flipped_share}")
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,8 @@ def make_run(drawings_dataset, encoder_info):
             output_dir,
             encoder_info,
             encoder_spec(ENCODER).tflite_path,
-            network or NetworkOptions("rnn", attention=False, units=32, embedding_dim=16),
-            TrainingOptions(**{"epochs": 2, "batch_size": 8} | training),
+            network or NetworkOptions("rnn", attention=False, units=32, embedding_dim=16, recurrent_dropout=0.0),
+            TrainingOptions(**{"epochs": 2, "batch_size": 8, "flipped_share": 0.0} | training),
             decoding or DecodingOptions(),
         )
 

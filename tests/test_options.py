@@ -116,7 +116,7 @@ REFUSED = [
     (FineTuningOptions, {"epochs": 0}, "fine-tune-epochs must be at least 1, not 0"),
     (FineTuningOptions, {"learning_rate": 0.0}, "fine-tune-learning-rate must be above 0, not 0.0"),
     (FineTuningOptions, {"decoder_learning_rate": math.inf}, "learning-rate must be above 0"),
-    (FineTuningOptions, {"flipped_share": 1.5}, "flipped-share must be from 0 to 1, not 1.5"),
+    (TrainingOptions, {"flipped_share": 1.5}, "flipped-share must be from 0 to 1, not 1.5"),
     (DecodingOptions, {"beam_size": 0}, "beam-size must be at least 1, not 0"),
     (DecodingOptions, {"num_candidates": 0}, "candidates must be at least 1, not 0"),
     (DecodingOptions, {"num_candidates": 6}, "candidates must not be more than the beam size 5, not 6"),

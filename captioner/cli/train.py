@@ -29,12 +29,17 @@ def _option(name, of, help, **settings):
 @_option("--units", "512; sample: 128", "Width of the recurrent state.", type=int)
 @_option("--embedding-dim", "256; sample: 64", "Width of word embeddings.", type=int)
 @_option("--dropout", "0.5; sample: 0", "Share of values dropped while training.", type=float, metavar="X")
-@_option("--epochs", "16; sample: 20", "Times the train split is seen.", type=int)
+@_option("--epochs", "14; sample: 20", "Times the train split is seen.", type=int)
 @_option("--batch-size", "16; sample: 8", "Photos a step, each with all its captions.", type=int)
 @_option("--learning-rate", "0.0006; sample: 0.004", "Peak of the schedule.", type=float, metavar="X")
 @_option("--label-smoothing", "0.1", "Share of probability given to all other words.", type=float, metavar="X")
 @_option("--patience", "5", "Epochs without a better dev CIDEr-D before stopping.", type=int)
 @_option("--seed", "0", "Decides weights, order and dropout.", type=int)
+@click.option(
+    "--mirror/--no-mirror",
+    default=None,
+    help="Learn from photos in a mirror, too, left said as right; needs the photos.  [default: mirror; sample: no]",
+)
 @click.option(
     "--init", metavar="NAME|DIR", help="Go on from this model: its network, its words, and the new ones of DATA_DIR."
 )
@@ -56,6 +61,7 @@ def train(
     units,
     embedding_dim,
     dropout,
+    mirror,
     init,
     fine_tune_encoder,
     fine_tune_epochs,
@@ -85,6 +91,7 @@ def train(
     if fine_tune_encoder and init is not None:
         training, tuning = _as_fine_tuning(training, tuning)
     source = None if init is None else open_model(init)
+    training["flipped_share"] = {None: None, True: TrainingOptions().flipped_share, False: 0.0}[mirror]
     network = {"decoder": decoder, "attention": attention, "units": units}
     network |= {"embedding_dim": embedding_dim, "dropout": dropout}
     bases = (
@@ -158,7 +165,9 @@ def _sample_options():
 
     return (
         NetworkOptions(units=128, embedding_dim=64, dropout=0.0, recurrent_dropout=0.0),
-        TrainingOptions(epochs=20, batch_size=8, learning_rate=4e-3, ema_decay=0.95, word_dropout=0.0),
+        TrainingOptions(
+            epochs=20, batch_size=8, learning_rate=4e-3, ema_decay=0.95, word_dropout=0.0, flipped_share=0.0
+        ),
     )
 
 

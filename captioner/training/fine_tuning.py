@@ -6,11 +6,10 @@ What the blocks before them see of a photo never changes, so it is kept in a cac
 from dataclasses import replace
 
 from captioner.model import CaptionNetwork
-from captioner.training.batches import TeacherForcing
-from captioner.training.flips import FlippedLessons, can_be_flipped, mirrored_ids
 from captioner.training.judge import DevJudge
+from captioner.training.lessons import flipped_images, lessons_of
 from captioner.training.phase import Phase
-from captioner.training.photos import fill_cache, flipped_name
+from captioner.training.photos import fill_cache
 from captioner.training.run import Listener, Run
 from captioner.training.seeing import Eyes, SeeingNetwork
 from captioner.training.teacher_forcing import Trainer
@@ -22,7 +21,7 @@ def look_at_photos(run: Run, eyes: Eyes, listener: Listener) -> None:
     Raises: DatasetError when a photo is missing or cannot be read, or the cache cannot be written.
     """
     examples = [example for example in run.dataset.examples if example.split in ("train", "dev")]
-    flipped = _flipped_images(run)
+    flipped = flipped_images(run)
 
     def open_trunk():
         num_bytes = 2 * eyes.num_regions * eyes.depth * (len(examples) + len(flipped))
@@ -34,13 +33,9 @@ def look_at_photos(run: Run, eyes: Eyes, listener: Listener) -> None:
 
 def fine_tuning_phase(run: Run, eyes: Eyes, decoder: CaptionNetwork) -> Phase:
     """The decoder and the blocks of the encoder behind its cut learn together, each at its own learning rate."""
-    tuning, examples = run.fine_tuning, run.dataset.split("train")
+    tuning = run.fine_tuning
     options = replace(run.training, epochs=tuning.epochs, learning_rate=tuning.decoder_learning_rate)
-    activations, rows = run.dataset.features_of(examples, eyes)
-    lessons = TeacherForcing(examples, activations, rows, run.tokenizer, options.max_tokens)
-    cached = run.dataset.feature_cache(eyes).rows
-    flipped_rows = {image: cached[flipped_name(image)] for image in _flipped_images(run)}
-    lessons = FlippedLessons(lessons, activations, flipped_rows, mirrored_ids(run.tokenizer), tuning.flipped_share)
+    lessons = lessons_of(run, eyes)
     of_encoder = {id(variable) for variable in eyes.rest.trainable_variables}
     network = SeeingNetwork(eyes.rest, decoder)
     trainer = Trainer(
@@ -50,12 +45,3 @@ def fine_tuning_phase(run: Run, eyes: Eyes, decoder: CaptionNetwork) -> Phase:
         lambda variable: tuning.learning_rate / tuning.decoder_learning_rate if id(variable) in of_encoder else 1.0,
     )
     return Phase(run, trainer, lessons, DevJudge(network, run, eyes))
-
-
-def _flipped_images(run: Run) -> list[str]:
-    """The train photos that are seen in a mirror, too."""
-    if run.fine_tuning.flipped_share == 0:
-        return []
-    partners = mirrored_ids(run.tokenizer)
-    examples = run.dataset.split("train")
-    return [example.image for example in examples if can_be_flipped(example, run.tokenizer, partners)]

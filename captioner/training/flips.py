@@ -87,6 +87,8 @@ class FlippedLessons:
 
     def _flip(self, batch: Batch, is_flipped: np.ndarray, rows: np.ndarray) -> Batch:
         """is_flipped: (P,) bool; rows: (P,) of the photos in a mirror."""
+        if not is_flipped.any():
+            return batch
         features, tokens, targets = batch.features.copy(), batch.tokens.copy(), batch.targets.copy()
         features[is_flipped] = self._features[rows[is_flipped]]
         for ids in (tokens, targets):

@@ -1,6 +1,7 @@
 """A run from its beginning to the model folder it ends in."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import keras
@@ -10,14 +11,15 @@ from captioner.files import make_folder, written_whole
 from captioner.model import CaptionNetwork, build_network, grown_network, load_weights
 from captioner.model_folder import CONFIG, DECODER_WEIGHTS, ENCODER_WEIGHTS, FILES, ModelFolder, is_model
 from captioner.outputs.figures import draw_learning_curves
-from captioner.training.batches import TeacherForcing
+from captioner.training.board import FOLDER as BOARD
 from captioner.training.board import Board
 from captioner.training.checkpoint import Progress, changed_options, load_checkpoint
 from captioner.training.fine_tuning import fine_tuning_phase, look_at_photos
 from captioner.training.finish import write_model
 from captioner.training.judge import DevJudge
+from captioner.training.lessons import flipped_images, lessons_of
 from captioner.training.phase import Phase, scores_text
-from captioner.training.photos import encode_photos
+from captioner.training.photos import encode_flipped, encode_photos
 from captioner.training.run import CHECKPOINT, Listener, Run
 from captioner.training.seeing import Eyes
 from captioner.training.teacher_forcing import Trainer
@@ -46,6 +48,8 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
 
     if run.sees_as_init and not run.begins_settled:
         encode_photos(run, listener)
+    if not run.begins_settled:
+        encode_flipped(run, flipped_images(run), listener)
     eyes = None
     if run.fine_tuning is not None:  # first of all: what is missing for it shows before hours of training
         eyes = Eyes.of(run)
@@ -119,9 +123,7 @@ def _first_network(run: Run) -> CaptionNetwork:
 
 def _decoder_phase(run: Run, network: CaptionNetwork) -> Phase:
     """The decoder learns from the features that the dataset holds."""
-    examples = run.dataset.split("train")
-    features, rows = run.dataset.features_of(examples, run.encoder)
-    lessons = TeacherForcing(examples, features, rows, run.tokenizer, run.training.max_tokens)
+    lessons = lessons_of(run, run.encoder)
     trainer = Trainer(network, run.training, lessons.num_steps(run.training.batch_size) * run.training.epochs)
     return Phase(run, trainer, lessons, DevJudge(network, run, run.encoder))
 
@@ -130,6 +132,7 @@ def _clear(folder: Path) -> None:
     """Removes an earlier run's files, finished or not, and nothing where there was no run."""
     if (folder / CHECKPOINT).exists() or is_model(folder):
         # what tells that a run was here goes last, so that a removal broken off can be gone on with
+        shutil.rmtree(folder / BOARD, ignore_errors=True)
         for name in (*_OUTPUTS, CHECKPOINT):
             (folder / name).unlink(missing_ok=True)
 

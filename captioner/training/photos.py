@@ -30,6 +30,25 @@ def encode_photos(run: Run, listener: Listener) -> None:
         fill_cache(cache, run.dataset, examples, lambda: Encoder(run.encoder_graph_path, run.encoder.key), listener)
 
 
+def encode_flipped(run: Run, flipped: Collection[str], listener: Listener) -> None:
+    """Gives the dataset the features of those train photos in a mirror, where it has them not.
+
+    Raises: DatasetError when a photo is missing or cannot be read, or the cache cannot be written.
+    """
+    cache = run.dataset.feature_cache(run.encoder)
+    if all(flipped_name(image) in cache for image in flipped):
+        return
+    listener.say(f"encoding the photos in a mirror, once for {run.dataset.folder}")
+    wanted = set(flipped)
+    examples = [example for example in run.dataset.split("train") if example.image in wanted]
+    try:
+        fill_cache(
+            cache, run.dataset, examples, lambda: Encoder(run.encoder_graph_path, run.encoder.key), listener, wanted
+        )
+    except DatasetError as error:
+        raise DatasetError(f"{error}; --no-mirror trains without them") from error
+
+
 def fill_cache(
     cache: FeatureCache,
     dataset: Dataset,
