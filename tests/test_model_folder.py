@@ -51,7 +51,7 @@ def test_a_finished_run_is_a_model_that_knows_what_it_is(tiny_model_dir, encoder
 
 
 def test_a_model_folder_holds_what_is_promised_and_nothing_hidden(tiny_model_dir):
-    names = {path.name for path in tiny_model_dir.iterdir()} - {"tensorboard"}  # there only where it is installed
+    names = {path.name for path in tiny_model_dir.iterdir()} - {"tensorboard"}
     assert names == {CONFIG, *FILES, "log.csv", "learning_curves.png"}
 
 

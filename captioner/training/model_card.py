@@ -34,12 +34,17 @@ def model_card(name: str, record: dict) -> str:
         "",
         f"{len(record['epochs'])} epochs of teacher forcing in {record['seconds'] / 60:.0f} minutes, seed"
         f" {training['seed']}, {training['batch_size']} photos a step, learning rate {_learning_rate(record):g};"
-        f" the weights kept are those of {_kept(record)}. Every option is in `training.json`.",
+        f" the weights kept are those of {_kept(record)}.{_mirror_sentence(training)} Every option is in `training.json`.",
         *_fine_tuning_lines(record),
         "",
         *_epoch_lines(record["epochs"]),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _mirror_sentence(training: dict) -> str:
+    share = training.get("flipped_share")
+    return f" {share:.0%} of the photos were seen in a mirror, left said as right." if share else ""
 
 
 def _score_lines(record: dict) -> list[str]:
@@ -76,8 +81,7 @@ def _fine_tuning_lines(record: dict) -> list[str]:
         "",
         f"From epoch {tuning['num_settled_epochs'] + 1} on, the layers of the encoder behind `{tuning['cut']}` learned,"
         f" too, at a learning rate of {tuning['learning_rate']:g} (the decoder at {tuning['decoder_learning_rate']:g}),"
-        f" batch normalisation frozen, {tuning['flipped_share']:.0%} of the photos in a mirror, with left and right"
-        f" changed places in their captions.{kept}",
+        f" batch normalisation frozen.{kept}",
     ]
 
 

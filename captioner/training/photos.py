@@ -10,6 +10,7 @@ from captioner.datasets.features import FeatureCache, photo_stamp
 from captioner.errors import DatasetError, ImageError
 from captioner.images import read_images
 from captioner.inference import Encoder, default_threads
+from captioner.quiet import without_native_chatter
 from captioner.training.run import Listener, Run
 
 
@@ -27,7 +28,7 @@ def encode_photos(run: Run, listener: Listener) -> None:
     cache = run.dataset.feature_cache(run.encoder)
     if any(example.image not in cache for example in examples):
         listener.say(f"encoding the photos with {run.encoder.key}, once for {run.dataset.folder}")
-        fill_cache(cache, run.dataset, examples, lambda: Encoder(run.encoder_graph_path, run.encoder.key), listener)
+        fill_cache(cache, run.dataset, examples, lambda: _open_encoder(run), listener)
 
 
 def encode_flipped(run: Run, flipped: Collection[str], listener: Listener) -> None:
@@ -42,11 +43,14 @@ def encode_flipped(run: Run, flipped: Collection[str], listener: Listener) -> No
     wanted = set(flipped)
     examples = [example for example in run.dataset.split("train") if example.image in wanted]
     try:
-        fill_cache(
-            cache, run.dataset, examples, lambda: Encoder(run.encoder_graph_path, run.encoder.key), listener, wanted
-        )
+        fill_cache(cache, run.dataset, examples, lambda: _open_encoder(run), listener, wanted)
     except DatasetError as error:
         raise DatasetError(f"{error}; --no-mirror trains without them") from error
+
+
+def _open_encoder(run: Run) -> Encoder:
+    with without_native_chatter():
+        return Encoder(run.encoder_graph_path, run.encoder.key)
 
 
 def fill_cache(

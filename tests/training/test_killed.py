@@ -7,6 +7,7 @@ import sys
 import time
 
 import pytest
+from ends import assert_same_end
 
 from captioner.options import NetworkOptions
 from captioner.training import Listener, train
@@ -70,7 +71,7 @@ def ends_within(process: subprocess.Popen, seconds: float) -> bool:
     return True
 
 
-def test_a_run_killed_at_ten_random_moments_ends_as_if_unbroken(run_in, assert_same_end, tmp_path):
+def test_a_run_killed_at_ten_random_moments_ends_as_if_unbroken(run_in, tmp_path):
     started = time.monotonic()
     unbroken = train(run_in(tmp_path / "unbroken"), True, Listener()).path
     seconds = time.monotonic() - started  # a run's, from beginning to end

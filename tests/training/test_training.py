@@ -9,15 +9,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
+from ends import assert_same_end, record_of, weights_of
 
 from captioner.errors import CaptionerError, ModelError, OptionsError
 from captioner.inference import Captioner
-from captioner.model_folder import CONFIG, DECODER_WEIGHTS, FILES, MODEL_CARD, TRAINING_RECORD, ModelFolder
+from captioner.model_folder import CONFIG, FILES, MODEL_CARD, ModelFolder
 from captioner.options import NetworkOptions
 from captioner.training import Listener, finish, loop, phase, train
+from captioner.training.board import FOLDER as BOARD
 from captioner.training.checkpoint import Progress
 from captioner.training.loop import CURVES, LOG
 from captioner.training.run import CHECKPOINT
@@ -73,26 +74,10 @@ def unfinished(broken_off, tmp_path):
     return Path(shutil.copytree(broken_off, tmp_path / "run"))
 
 
-def weights_of(folder):
-    found = {}
-    with h5py.File(folder / DECODER_WEIGHTS) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
-    return found
-
-
-def record_of(folder):
-    return json.loads((folder / TRAINING_RECORD).read_text())
-
-
-def assert_same_end(folder, expected):
-    found, expected_weights = weights_of(folder), weights_of(expected)
-    assert found.keys() == expected_weights.keys()
-    for name, array in expected_weights.items():
-        np.testing.assert_array_equal(found[name], array, err_msg=name)
-    for ours, theirs in zip(record_of(folder)["epochs"], record_of(expected)["epochs"], strict=True):
-        assert ours["epoch"] == theirs["epoch"]
-        assert ours["loss"] == theirs["loss"]
-    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in expected.iterdir())
+def content_of(folder):
+    """Every file with its content and time of change."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
 def refusal(kind, *arguments):
@@ -113,7 +98,7 @@ def test_the_loss_falls(unbroken):
 
 def test_a_finished_run_is_a_model_with_its_log_and_curves_and_nothing_else(unbroken):
     folder, _ = unbroken
-    assert {path.name for path in folder.iterdir()} == {CONFIG, *FILES, LOG, CURVES}
+    assert {path.name for path in folder.iterdir()} == {CONFIG, *FILES, LOG, CURVES, BOARD}
     assert (folder / CURVES).read_bytes().startswith(b"\x89PNG")
     assert ModelFolder.open(folder).name == "run"
 
@@ -194,11 +179,11 @@ def test_the_best_epoch_is_the_first_of_the_best_or_the_last_where_dev_says_noth
 
 def test_a_finished_run_is_left_as_it_is(unbroken, run_in):
     folder, _ = unbroken
-    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    before = content_of(folder)
     lines = Lines()
     assert train(run_in(folder), True, lines.listener).path == folder
     assert lines == [f"{folder} holds a finished model; --no-resume trains it anew"]
-    assert before == {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    assert content_of(folder) == before
 
 
 def test_a_finished_run_with_other_options_is_not_taken_for_this_one(unbroken, run_in):
@@ -308,7 +293,7 @@ def test_a_run_killed_while_its_model_is_scored_is_scored_again(unfinished, unbr
         ({"epochs": 5}, "epochs was 4 and is 5"),
         ({"seed": 1}, "seed was 0 and is 1"),
         (
-            {"network": NetworkOptions("lstm", attention=False, units=32, embedding_dim=16)},
+            {"network": NetworkOptions("lstm", attention=False, units=32, embedding_dim=16, recurrent_dropout=0.0)},
             "decoder was 'rnn' and is 'lstm'",
         ),
     ],
@@ -358,7 +343,7 @@ def test_no_resume_begins_anew_touches_no_other_file_and_is_itself_resumed(unfin
     with pytest.raises(KeyboardInterrupt):
         train(run, False, lines.listener)
     assert lines[0].startswith("epoch 1/4")
-    assert {path.name for path in unfinished.iterdir()} == {CHECKPOINT, LOG, CURVES, notes.name}
+    assert {path.name for path in unfinished.iterdir()} == {CHECKPOINT, LOG, CURVES, BOARD, notes.name}
     train(run, True, Listener())
     assert notes.read_text() == "mine"
     notes.unlink()
