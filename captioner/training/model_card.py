@@ -34,7 +34,8 @@ def model_card(name: str, record: dict) -> str:
         "",
         f"{len(record['epochs'])} epochs of teacher forcing in {record['seconds'] / 60:.0f} minutes, seed"
         f" {training['seed']}, {training['batch_size']} photos a step, learning rate {_learning_rate(record):g};"
-        f" the weights kept are those of {_kept(record)}.{_mirror_sentence(training)} Every option is in `training.json`.",
+        f" the weights kept are those of {_kept(record)}.{_mirror_sentence(training)}"
+        " Every option is in `training.json`.",
         *_fine_tuning_lines(record),
         "",
         *_epoch_lines(record["epochs"]),
