@@ -1,4 +1,4 @@
-"""What runs end in, compared."""
+"""Runs in processes of their own, and what they end in, compared."""
 
 import json
 
@@ -28,3 +28,15 @@ def assert_same_end(folder, expected):
         assert ours["epoch"] == theirs["epoch"]
         assert ours["loss"] == theirs["loss"]
     assert {path.name for path in folder.iterdir()} == {path.name for path in expected.iterdir()}
+
+
+def spelled_out(run) -> dict:
+    """A run in plain JSON, for a process of its own."""
+    return {
+        "dataset": str(run.dataset.folder),
+        "output_dir": str(run.output_dir),
+        "encoder": vars(run.encoder),
+        "graph": str(run.encoder_graph_path),
+        "network": run.network.to_json(),
+        "training": run.training.to_json(),
+    }

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from ends import assert_same_end
+from ends import assert_same_end, spelled_out
 
 from captioner.options import NetworkOptions
 from captioner.training import Listener, train
@@ -44,16 +44,11 @@ def run_in(make_run):
 
 def start(run) -> subprocess.Popen:
     """The run in a process of its own, which has come as far as to begin."""
-    given = {
-        "dataset": str(run.dataset.folder),
-        "output_dir": str(run.output_dir),
-        "encoder": vars(run.encoder),
-        "graph": str(run.encoder_graph_path),
-        "network": run.network.to_json(),
-        "training": run.training.to_json(),
-    }
     process = subprocess.Popen(
-        [sys.executable, "-c", DRIVER, json.dumps(given)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", DRIVER, json.dumps(spelled_out(run))],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout.readline() == "begun\n", process.stderr.read()[-500:]
     return process

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ends import assert_same_end, record_of, weights_of
+from ends import assert_same_end, record_of, spelled_out, weights_of
 
 from captioner.errors import CaptionerError, ModelError, OptionsError
 from captioner.inference import Captioner
@@ -254,15 +254,9 @@ train(
 
 def test_a_killed_run_goes_on_in_another_process_and_ends_as_if_unbroken(tmp_path, unbroken, run_in):
     run = run_in(tmp_path / "run")
-    given = {
-        "dataset": str(run.dataset.folder),
-        "output_dir": str(run.output_dir),
-        "encoder": vars(run.encoder),
-        "graph": str(run.encoder_graph_path),
-        "network": run.network.to_json(),
-        "training": run.training.to_json(),
-    }
-    killed = subprocess.run([sys.executable, "-c", KILLED_RUN, json.dumps(given)], capture_output=True, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", KILLED_RUN, json.dumps(spelled_out(run))], capture_output=True, check=False
+    )
     assert killed.returncode == -9, killed.stderr.decode()[-500:]
     lines = Lines()
     train(run, True, lines.listener)
