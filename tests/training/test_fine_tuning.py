@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import small_encoder
 from click.testing import CliRunner
+from ends import spelled_out
 
 from captioner.cli import main
 from captioner.datasets import Dataset, prepare, read_annotations
@@ -421,15 +422,7 @@ train(
 
 def test_a_run_killed_in_fine_tuning_goes_on_in_another_process_and_ends_as_if_unbroken(without_dev, tuned, tmp_path):
     run = run_of(without_dev, tmp_path / "run")
-    given = {
-        "dataset": str(run.dataset.folder),
-        "output_dir": str(run.output_dir),
-        "encoder": vars(run.encoder),
-        "graph": str(run.encoder_graph_path),
-        "network": run.network.to_json(),
-        "training": run.training.to_json(),
-        "tuning": run.fine_tuning.to_json(),
-    }
+    given = spelled_out(run) | {"tuning": run.fine_tuning.to_json()}
     command = [sys.executable, "-c", KILLED_RUN, str(Path(__file__).parent), json.dumps(given)]
     killed = subprocess.run(command, capture_output=True, check=False)
     assert killed.returncode == -9, killed.stderr.decode()[-500:]
