@@ -10,6 +10,7 @@ from captioner.errors import OptionsError
 PRECISIONS = ("auto", "bfloat16", "float32")
 DECODERS = ("rnn", "lstm", "gru")
 SPLITS = ("train", "dev", "test")
+_LEAST_HEAD_UNITS = 64
 
 
 def _require(condition, message):
@@ -82,7 +83,7 @@ class NetworkOptions(Options):
     embedding_dim: int = 256
     dropout: float = 0.5  # share dropped, of embeddings, of image values and before the output
     recurrent_dropout: float = 0.3  # share of the recurrent kernel's weights that are dropped
-    heads: int = 8  # of the attention, or as many of them as share the units evenly
+    heads: int = 8  # of the attention, at most: each has 64 units or more
 
     def __post_init__(self):
         _require(self.decoder in DECODERS, f"unknown decoder {self.decoder!r}; choose {', '.join(DECODERS)}")
@@ -97,7 +98,8 @@ class NetworkOptions(Options):
 
     @property
     def num_heads(self) -> int:
-        return math.gcd(self.heads, self.units)
+        # narrower heads learn little, and LiteRT 2.3 gave wrong results for some LSTMs with heads of 4 units
+        return math.gcd(self.heads, self.units, max(1, self.units // _LEAST_HEAD_UNITS))
 
     @classmethod
     def from_json(cls, values: dict) -> "NetworkOptions":
@@ -169,7 +171,7 @@ class DecodingOptions(Options):
     num_candidates: int = 1  # captions returned for a photo, best first
     min_words: int = 1
     max_words: int = 20
-    length_exponent: float = 0.75  # a caption's log-probability is divided by its tokens to this power
+    length_exponent: float = 0.7  # a caption's log-probability is divided by its tokens to this power
 
     def __post_init__(self):
         _require(self.beam_size >= 1, f"beam-size must be at least 1, not {self.beam_size}")

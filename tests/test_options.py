@@ -138,3 +138,8 @@ def test_a_value_that_cannot_work_is_refused_when_made(options, values, message)
     assert caught.value.exit_code == 2
     with pytest.raises(OptionsError):
         options.from_json(values)
+
+
+@pytest.mark.parametrize(("units", "num_heads"), [(512, 8), (256, 4), (128, 2), (130, 2), (100, 1), (32, 1), (1, 1)])
+def test_heads_share_the_units_evenly_and_are_not_narrow(units, num_heads):
+    assert NetworkOptions(units=units).num_heads == num_heads

@@ -95,6 +95,13 @@ def test_teacher_forcing_equals_stepping_token_by_token(network, features, token
         np.testing.assert_allclose(keras.ops.convert_to_numpy(outputs["log_probs"]), taught[:, :, place], atol=1e-4)
 
 
+def test_several_heads_step_as_they_are_taught(features, tokens):
+    options = NetworkOptions("gru", units=128, embedding_dim=5)
+    assert options.num_heads == 2
+    network = build_network(options, VOCABULARY_SIZE, NUM_REGIONS, DEPTH)
+    test_teacher_forcing_equals_stepping_token_by_token(network, features, tokens)
+
+
 def test_attention_is_a_distribution_over_regions_that_follows_the_photo(features, tokens):
     for decoder in DECODERS:
         network = tiny_network(decoder, attention=True)
