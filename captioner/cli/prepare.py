@@ -131,6 +131,8 @@ def _prepare(annotations, format_name, source, output_dir, options) -> int:
     for split, counts in dataset.info["counts"].items():
         click.echo(f"{split}: {counts['photos']} photos, {counts['captions']} captions")
     click.echo(f"vocabulary: {len(dataset.tokenizer)} tokens")
+    if "dev" not in dataset.splits:
+        say("no photo is in a dev split, so training cannot tell its best epoch; --split 0.8,0.2,0 makes one")
     if options.min_count > 1 and len(dataset.tokenizer) < _SMALL_VOCABULARY:
         say(f"few words are seen {options.min_count} times in the train captions; --min-count 1 learns them all")
     return _tell_problems(dataset.info["problems"])

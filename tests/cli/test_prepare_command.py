@@ -159,7 +159,8 @@ def test_corrupt_photos_give_exit_code_1_and_are_named_last_while_the_rest_is_do
     assert result.stdout.startswith("train: 2 photos, 4 captions\nvocabulary:")
     assert len(Dataset.open(tmp_path / "data").examples) == 2
     *earlier, count, first, second = result.stderr.splitlines()
-    assert earlier[1:] == ["left out: 1 no caption", "left out: no caption: test/e.png"]
+    assert earlier[1].startswith("no photo is in a dev split")
+    assert earlier[2:] == ["left out: 1 no caption", "left out: no caption: test/e.png"]
     assert count == "failed: 2 corrupt photo"
     assert first == "failed: corrupt photo: train/a.png (not an image of a known format)"
     assert second.startswith("failed: corrupt photo: val/d.png (broken or cut short (")
