@@ -30,4 +30,7 @@ def build(spec, with_imagenet_weights):
 
 
 SPEC = EncoderSpec(NAME, 32, 16, 16, build, None, "Apache-2.0", 0.0, "block2")
-ENCODERS[NAME] = SPEC
+
+
+def register() -> None:
+    ENCODERS[NAME] = SPEC

@@ -53,6 +53,7 @@ NETWORK = NetworkOptions("rnn", attention=False, units=16, embedding_dim=8)
 
 @pytest.fixture(scope="module", autouse=True)
 def small_encoder_and_no_figures():
+    small_encoder.register()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "draw_learning_curves", lambda history, path: path.touch())  # takes longer than an epoch
         yield
@@ -389,6 +390,7 @@ import json, os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 import small_encoder
+small_encoder.register()
 from captioner.datasets import Dataset
 from captioner.model_folder import EncoderInfo
 from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, TrainingOptions
