@@ -1,7 +1,13 @@
 """The captioning network in Keras, and its way into a model folder."""
 
 import captioner.training_stack  # noqa: F401  (before Keras)
-from captioner.model.export import export_decoder, load_decoder_weights, save_decoder_weights
+from captioner.model.export import (
+    decoder_signatures,
+    export_decoder,
+    load_decoder_weights,
+    save_decoder_weights,
+    save_signatures,
+)
 from captioner.model.network import CaptionNetwork, build_network, grown_network
 from captioner.model.packing import Packing
 
@@ -9,8 +15,10 @@ __all__ = [
     "CaptionNetwork",
     "Packing",
     "build_network",
+    "decoder_signatures",
     "export_decoder",
     "grown_network",
     "load_decoder_weights",
     "save_decoder_weights",
+    "save_signatures",
 ]
