@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import re
+import shutil
 import zlib
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
@@ -23,7 +24,7 @@ def written_whole(path: Path):
     """
     is_device = os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
     target = Path(path) if is_device else Path(os.path.realpath(path))
-    temporary = target if is_device else target.parent / f".{target.name}.{_host()}-{os.getpid()}.part"
+    temporary = target if is_device else _temporary_beside(target)
     try:
         if not is_device:
             _remove_left_behind(target)
@@ -34,8 +35,34 @@ def written_whole(path: Path):
         raise CaptionerError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         if not is_device:
-            with suppress(OSError):  # what could not be made cannot be removed, either
-                temporary.unlink()
+            _remove(temporary)
+
+
+@contextmanager
+def folder_written_whole(path: Path):
+    """A temporary folder beside `path`, moved there when the block ends well, removed when it does not.
+
+    What a killed run left of the same target is removed, too; so is nothing else: `path` must be free, or empty.
+    Raises: CaptionerError when it holds something, or cannot be written.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = _temporary_beside(target)
+    try:
+        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+            raise CaptionerError(f"{path}: holds something already; give a folder that is new or empty")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(target)
+        temporary.mkdir()
+        yield temporary
+        os.replace(temporary, target)
+    except OSError as error:
+        raise CaptionerError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        _remove(temporary)
+
+
+def _temporary_beside(target: Path) -> Path:
+    return target.parent / f".{target.name}.{_host()}-{os.getpid()}.part"
 
 
 _PART = re.compile(r"\.(?P<target>.+)\.(?P<host>[0-9a-f]{8})-(?P<process>[0-9]{1,9})\.part", re.DOTALL)
@@ -50,8 +77,15 @@ def _host() -> str:
 def _remove_left_behind(target: Path) -> None:
     for process, path in _left_behind(target.parent).get(target.name, ()):
         if not _is_running(process):
-            with suppress(OSError):  # gone already, or not ours to remove
-                path.unlink()
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # gone already, or not ours to remove
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 @cache

@@ -8,7 +8,15 @@ import threading
 import pytest
 
 from captioner.errors import CaptionerError
-from captioner.files import make_folder, sha256_of, write_json, write_text, write_texts, written_whole
+from captioner.files import (
+    folder_written_whole,
+    make_folder,
+    sha256_of,
+    write_json,
+    write_text,
+    write_texts,
+    written_whole,
+)
 
 
 def test_a_file_appears_when_the_block_ends_well(tmp_path):
@@ -214,3 +222,45 @@ def test_a_folder_is_looked_through_once_however_much_is_written_into_it(tmp_pat
     for number in range(5):
         write_text(tmp_path / f"{number}.txt", "a caption")
     assert listed == [tmp_path]
+
+
+@pytest.mark.parametrize("target", ["new", "empty", "deep/down"])
+def test_a_folder_appears_when_the_block_ends_well(target, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with folder_written_whole(tmp_path / target) as temporary:
+        (temporary / "file").write_text("text")
+        assert not (tmp_path / target / "file").exists()
+    assert os.listdir(tmp_path / target) == ["file"]
+    assert not temporary.exists()
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_folder_that_was_not_finished_is_removed(error, tmp_path):
+    with pytest.raises(error), folder_written_whole(tmp_path / "out") as temporary:
+        (temporary / "file").write_text("half")
+        raise error
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["folder", "file"])
+def test_a_folder_that_holds_something_is_refused_before_anything_is_done(kind, tmp_path):
+    if kind == "folder":
+        write_text(make_folder(tmp_path / "out") / "kept", "text")
+    else:
+        write_text(tmp_path / "out", "text")
+    with pytest.raises(CaptionerError, match=r"out: holds something already"), folder_written_whole(tmp_path / "out"):
+        pytest.fail("the block was entered")
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_a_folder_left_behind_by_a_killed_run_is_removed(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from captioner.files import folder_written_whole\n"
+        "with folder_written_whole(Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'file').touch(); os._exit(9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tmp_path / "out"], check=False).returncode == 9
+    assert len(os.listdir(tmp_path)) == 1
+    with folder_written_whole(tmp_path / "out"):
+        pass
+    assert os.listdir(tmp_path) == ["out"]

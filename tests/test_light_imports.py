@@ -47,6 +47,7 @@ def test_the_watch_itself_sees_what_is_loaded():
         ["evaluate", "--help"],
         ["score", "--help"],
         ["models", "--help"],
+        ["export", "--help"],
     ],
     ids=" ".join,
 )
@@ -105,4 +106,10 @@ def test_prepare_loads_neither_tensorflow_nor_keras(drawings_dataset, tmp_path):
     photos = drawings_dataset.photo_path(drawings_dataset.split("test")[0]).parent
     out, loaded = run("prepare", photos, tmp_path / "data", "--min-count", "1", watched=HEAVY)
     assert "vocabulary:" in out
+    assert loaded == ""
+
+
+def test_export_for_litert_loads_neither_tensorflow_nor_keras(tmp_path):
+    _, loaded = run("export", "flickr8k", tmp_path / "exported", "--format", "litert", watched=(*HEAVY, "tf2onnx"))
+    assert (tmp_path / "exported" / "encoder.tflite").exists()
     assert loaded == ""

@@ -8,6 +8,7 @@ import click
 from captioner import __version__
 from captioner.cli.caption import caption
 from captioner.cli.evaluate import evaluate
+from captioner.cli.export import export
 from captioner.cli.models import models
 from captioner.cli.prepare import prepare
 from captioner.cli.score import score
@@ -64,5 +65,5 @@ def main():
     """
 
 
-for command in (caption, prepare, train, evaluate, score, models):
+for command in (caption, prepare, train, evaluate, score, models, export):
     main.add_command(command)

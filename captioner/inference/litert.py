@@ -28,6 +28,26 @@ def _open_graph(path: Path, threads: int | None):
         raise ModelError(f"{path}: not a LiteRT model that can be opened ({reason})") from error
 
 
+def _describe(run, num_regions: int) -> dict[str, dict]:
+    """The arrays that a signature takes and gives: `{"inputs": {name: {"dtype", "shape"}}, "outputs": ...}`.
+
+    Free axes go by name: the photos first, then the beams. A third one is the attention's: with several heads
+    the graph does not say that it is as long as the photo has regions.
+    """
+
+    def described(details):
+        return {
+            name: {"dtype": np.dtype(detail["dtype"]).name, "shape": named_axes(detail["shape_signature"])}
+            for name, detail in details.items()
+        }
+
+    def named_axes(shape):
+        free = iter(("photos", "beams", num_regions))
+        return [int(length) if length >= 0 else next(free) for length in shape]
+
+    return {"inputs": described(run.get_input_details()), "outputs": described(run.get_output_details())}
+
+
 class Encoder:
     """A pretrained CNN: photos in, features out; several threads may call it.
 
@@ -52,6 +72,11 @@ class Encoder:
         self._idle = SimpleQueue()  # a graph holds one call's arrays, so no two calls may share one
         for run in runs:
             self._idle.put(run)
+
+    @property
+    def signatures(self) -> dict[str, dict]:
+        """What `encode` takes and gives."""
+        return {"encode": _describe(self._graphs[0].get_signature_runner(), self.num_regions)}
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """images: (photos, size, size, 3) uint8, 0-255, RGB -> (photos, regions, depth) float32."""
@@ -78,6 +103,12 @@ class Decoder:
         self.num_regions, self.depth = (
             int(n) for n in self._begin.get_input_details()["features"]["shape_signature"][1:]
         )
+
+    @property
+    def signatures(self) -> dict[str, dict]:
+        """What `begin` and `step` take and give."""
+        runs = {"begin": self._begin, "step": self._step}
+        return {name: _describe(run, self.num_regions) for name, run in runs.items()}
 
     def begin(self, features: np.ndarray) -> dict[str, np.ndarray]:
         """features: (photos, regions, depth) -> state (photos, width); keys, values (photos, regions, units)."""

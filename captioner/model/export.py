@@ -51,36 +51,43 @@ def load_weights(model: keras.Model, path: Path) -> None:
             raise ModelError(f"{path}: the weights do not fit the network ({reason})") from error
 
 
-def export_decoder(network: CaptionNetwork, path: Path) -> None:
-    """Writes `decoder.tflite`: the signatures `begin` and `step`, weights in float16, arithmetic in float32.
-
-    Photos and beams are free axes. Only built-in operations are used, so the light runtime suffices.
-    """
-    units, has_attention = network.options.units, network.options.attention
-    width = units * network.num_states
-
-    @tf.function(input_signature=[tf.TensorSpec((None, network.num_regions, network.depth), tf.float32, "features")])
-    def begin(features):
-        return network.begin(features)
-
+def decoder_signatures(network: CaptionNetwork) -> dict[str, Callable]:
+    """`begin` and `step` as functions of TensorFlow; photos and beams are free axes."""
+    units, regions = network.options.units, network.num_regions
+    features = tf.TensorSpec((None, regions, network.depth), tf.float32, "features")
     inputs = {
         "token": tf.TensorSpec((None, None), tf.int32, "token"),
-        "state": tf.TensorSpec((None, None, width), tf.float32, "state"),
+        "state": tf.TensorSpec((None, None, units * network.num_states), tf.float32, "state"),
     }
-    if has_attention:
-        regions = (None, network.num_regions, units)
-        inputs |= {name: tf.TensorSpec(regions, tf.float32, name) for name in ("keys", "values")}
+    if network.options.attention:
+        inputs |= {name: tf.TensorSpec((None, regions, units), tf.float32, name) for name in ("keys", "values")}
+
+    @tf.function
+    def begin(features):
+        return network.begin(features)
 
     @tf.function
     def step(**arguments):
         return network.step(**arguments)
 
+    return {"begin": begin.get_concrete_function(features), "step": step.get_concrete_function(**inputs)}
+
+
+def save_signatures(folder: Path, signatures: dict[str, Callable], variables: list) -> None:
+    """Writes functions of TensorFlow, and the Keras variables they read, as a SavedModel."""
     module = tf.Module()
     # TensorFlow's own variables: under Keras's wrappers the converter finds no constants to write
-    module.weights = [variable.value for variable in network.variables]
-    signatures = {"begin": begin.get_concrete_function(), "step": step.get_concrete_function(**inputs)}
+    module.weights = [variable.value for variable in variables]
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def export_decoder(network: CaptionNetwork, path: Path) -> None:
+    """Writes `decoder.tflite`: the signatures `begin` and `step`, weights in float16, arithmetic in float32.
+
+    Photos and beams are free axes. Only built-in operations are used, so the light runtime suffices.
+    """
     with TemporaryDirectory() as folder, written_whole(path) as temporary:
-        tf.saved_model.save(module, folder, signatures=signatures)
+        save_signatures(Path(folder), decoder_signatures(network), network.variables)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["begin", "step"])
         converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
         converter.target_spec.supported_types = [tf.float16]
