@@ -6,7 +6,6 @@ from captioner.cli.shared import say
 from captioner.errors import DatasetError
 from captioner.quiet import without_native_chatter
 
-_MOST_COPIES = 8  # of an encoder, some 40 MB each
 _FEATURES = "features"  # the folder of a prepared dataset that holds its encoder, too, where none is shipped
 
 
@@ -14,7 +13,7 @@ def open_encoder(name: str):
     """The shipped LiteRT encoder of that name, as `inference.Encoder`. Raises: OptionsError for an unknown name."""
     from captioner.encoders import encoder_key, encoder_spec
 
-    return _open_copies(encoder_spec(name).tflite_path, encoder_key(name))
+    return _open(encoder_spec(name).tflite_path, encoder_key(name))
 
 
 def encoder_for(name: str, data_dir: Path):
@@ -33,7 +32,7 @@ def encoder_for(name: str, data_dir: Path):
     if path is None:
         say(f"building {name} in Keras, once for {data_dir}; its weights are fetched if need be")
         path = export_into(folder, name)
-    return _open_copies(path, path.stem)
+    return _open(path, path.stem)
 
 
 def encoder_of(dataset):
@@ -58,16 +57,8 @@ def encoder_of(dataset):
     return info, path
 
 
-def _open_copies(path: Path, key: str):
-    """The encoder for many photos: a photo a core is faster than all cores on one, where each waits for the others."""
-    from captioner.inference import default_threads
-
-    copies = min(default_threads(), _MOST_COPIES)
-    return _open(path, key, threads=default_threads() // copies, copies=copies)
-
-
-def _open(path: Path, key: str, **how):
+def _open(path: Path, key: str):
     from captioner.inference import Encoder
 
     with without_native_chatter():
-        return Encoder(path, key, **how)
+        return Encoder.a_photo_a_core(path, key)

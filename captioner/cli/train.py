@@ -144,14 +144,14 @@ def _train(data_dir, output_dir, network, training, decoding, source, tuning, re
     return train(run, resume, Listener(say, _show_progress))
 
 
-def _show_progress(batches, done, total, title):
-    bar = progress_bar(total, "steps", title)
+def _show_progress(items, done, total, title, unit):
+    bar = progress_bar(total, unit, title)
     bar.update(done)
 
     def shown():
         with bar:
-            for batch in batches:
-                yield batch
+            for item in items:
+                yield item
                 bar.update()
 
     def show(loss, tokens_per_second):

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
+from captioner.datasets.encoding import WaitingPhoto, encode_into
 from captioner.datasets.examples import Annotations, Example, Problem, first_of
 from captioner.datasets.features import FeatureCache, photo_stamp
 from captioner.datasets.report import REPORT_FILE, describe
 from captioner.datasets.splits import find_copies, find_leaks, with_splits
-from captioner.errors import DatasetError, ImageError, OptionsError
+from captioner.errors import DatasetError, OptionsError
 from captioner.files import json_text, make_folder, write_texts
-from captioner.images import map_ahead, read_image
 from captioner.options import SPLITS, PrepareOptions
 from captioner.tokenizer import SPECIAL_TOKENS, Tokenizer
 
@@ -180,30 +180,23 @@ def _refuse_split_leaks(copies: list[list[str]], examples: list[Example], source
 def _encode_photos(annotations, cache, encoder, threads, report) -> list[Problem]:
     """Fills the cache; gives back the photos that cannot be used."""
     paths = {e.image: annotations.images_dir / e.image for e in annotations.examples}
-    stamps = {image: photo_stamp(path) for image, path in paths.items()}  # of before: a later change will show
+    stamps = {image: photo_stamp(path) for image, path in paths.items()}
     problems = [Problem("missing photo", image) for image, stamp in stamps.items() if stamp is None]
-    waiting = [image for image, stamp in stamps.items() if stamp is not None and not cache.is_fresh(image, stamp)]
+    waiting = [
+        WaitingPhoto(paths[image], stamp, {image: False})
+        for image, stamp in stamps.items()
+        if stamp is not None and not cache.is_fresh(image, stamp)
+    ]
     num_done = len(paths) - len(waiting)
     report(num_done, len(paths))
     if not waiting:
         return problems
-
-    def encode(image: str) -> np.ndarray | ImageError:
-        try:
-            photo = read_image(paths[image], encoder.image_size)
-        except ImageError as error:
-            return error
-        return encoder(photo[None])  # by itself: what a photo gives must not hang on those beside it
-
-    write = cache.writer(len(waiting))
-    with closing(map_ahead(encode, waiting, threads)) as encoded:
-        for image, features in zip(waiting, encoded, strict=True):
-            if isinstance(features, ImageError):
-                problems.append(Problem("corrupt photo", image, str(features).removeprefix(f"{paths[image]}: ")))
-            else:
-                write([image], [stamps[image]], features)
-            num_done += 1
-            report(num_done, len(paths))
+    with closing(encode_into(cache, waiting, encoder, threads)) as encoded:
+        for done, (photo, error) in enumerate(encoded, start=num_done + 1):
+            if error is not None:
+                (image,) = photo.views
+                problems.append(Problem("corrupt photo", image, str(error).removeprefix(f"{photo.path}: ")))
+            report(done, len(paths))
     return problems
 
 

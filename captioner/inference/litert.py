@@ -8,6 +8,8 @@ import numpy as np
 
 from captioner.errors import ModelError, OptionsError
 
+_MOST_COPIES = 8  # of an encoder, some 40 MB each
+
 
 def default_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -72,6 +74,12 @@ class Encoder:
         self._idle = SimpleQueue()  # a graph holds one call's arrays, so no two calls may share one
         for run in runs:
             self._idle.put(run)
+
+    @classmethod
+    def a_photo_a_core(cls, path: Path, key: str) -> "Encoder":
+        """For many photos, from as many threads: with all cores on one photo, each waits for the others."""
+        copies = min(default_threads(), _MOST_COPIES)
+        return cls(path, key, threads=default_threads() // copies, copies=copies)
 
     @property
     def signatures(self) -> dict[str, dict]:

@@ -76,7 +76,7 @@ class Phase:
         num_steps, num_done = self.lessons.num_steps(options.batch_size), len(progress.losses)
         batches = self.lessons.epoch(options.batch_size, options.seed, epoch, options.word_dropout, num_done)
         title = f"epoch {epoch}/{self._last_epoch(progress)}"
-        batches, show = listener.progress(batches, num_done, num_steps, title)
+        batches, show = listener.progress(batches, num_done, num_steps, title, "steps")
         seconds_before, started = progress.epoch_seconds, time.monotonic()
         saved, num_tokens = started, 0.0
         for batch in batches:

@@ -1,14 +1,12 @@
 """Photos of a prepared dataset looked at while training: what the feature cache has not yet."""
 
 from collections.abc import Callable, Collection
-from pathlib import Path
-
-import numpy as np
+from contextlib import closing
 
 from captioner.datasets import Dataset, Example
+from captioner.datasets.encoding import WaitingPhoto, encode_into
 from captioner.datasets.features import FeatureCache, photo_stamp
-from captioner.errors import DatasetError, ImageError
-from captioner.images import read_images
+from captioner.errors import DatasetError
 from captioner.inference import Encoder, default_threads
 from captioner.quiet import without_native_chatter
 from captioner.training.run import Listener, Run
@@ -50,7 +48,7 @@ def encode_flipped(run: Run, flipped: Collection[str], listener: Listener) -> No
 
 def _open_encoder(run: Run) -> Encoder:
     with without_native_chatter():
-        return Encoder(run.encoder_graph_path, run.encoder.key)
+        return Encoder.a_photo_a_core(run.encoder_graph_path, run.encoder.key)
 
 
 def fill_cache(
@@ -70,22 +68,17 @@ def fill_cache(
     if not waiting:
         return
     encoder = open_encoder()
-    write = cache.writer(sum(len(views) for _, _, views in waiting))
-    photos = read_images((path for path, _, _ in waiting), encoder.image_size, default_threads())
     num_done = len(examples) - len(waiting)
-    pairs, _ = listener.progress(zip(waiting, photos, strict=True), num_done, len(examples), "photos")
-    for (_, stamp, views), photo in pairs:
-        if isinstance(photo, ImageError):
-            raise DatasetError(f"{dataset.folder}: a photo cannot be read: {photo}") from photo
-        for name, is_flipped in views.items():
-            view = photo[:, ::-1] if is_flipped else photo
-            write([name], [stamp], encoder(np.ascontiguousarray(view[None])))
+    with closing(encode_into(cache, waiting, encoder, default_threads())) as encoded:
+        photos, _ = listener.progress(encoded, num_done, len(examples), "encoding", "photos")
+        for _, error in photos:
+            if error is not None:
+                raise DatasetError(f"{dataset.folder}: a photo cannot be read: {error}") from error
 
 
 def _waiting(
     cache: FeatureCache, dataset: Dataset, examples: list[Example], flipped: Collection[str]
-) -> list[tuple[Path, list[int], dict[str, bool]]]:
-    """Of each photo that is not done: its path, its stamp, and by name the views wanted, True for the flipped one."""
+) -> list[WaitingPhoto]:
     paths = [dataset.photo_path(example) for example in examples]
     stamps = [photo_stamp(path) for path in paths]
     missing = [path for path, stamp in zip(paths, stamps, strict=True) if stamp is None]
@@ -96,5 +89,5 @@ def _waiting(
         views = {example.image: False} | ({flipped_name(example.image): True} if example.image in flipped else {})
         views = {name: is_flipped for name, is_flipped in views.items() if not cache.is_fresh(name, stamp)}
         if views:
-            waiting.append((path, stamp, views))
+            waiting.append(WaitingPhoto(path, stamp, views))
     return waiting

@@ -18,13 +18,13 @@ CHECKPOINT = "checkpoint.npz"
 class Listener:
     """Told how a run goes.
 
-    say: takes a line. progress: `(batches, done, total, title)` -> the same batches, and a function that takes the
-    mean loss of the last steps and the tokens a second after each.
+    say: takes a line. progress: `(items, done, total, title, unit)` -> the same items, batches or photos, and a
+    function that takes the mean loss of the last steps and the tokens a second after each batch.
     """
 
     say: Callable[[str], None] = lambda line: None
-    progress: Callable[[Iterable, int, int, str], tuple[Iterable, Callable[[float, float], None]]] = (
-        lambda batches, done, total, title: (batches, lambda loss, tokens_per_second: None)
+    progress: Callable[[Iterable, int, int, str, str], tuple[Iterable, Callable[[float, float], None]]] = (
+        lambda items, done, total, title, unit: (items, lambda loss, tokens_per_second: None)
     )
 
 

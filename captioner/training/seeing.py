@@ -77,7 +77,7 @@ class Eyes:
         with TemporaryDirectory() as folder, without_native_chatter():
             path = Path(folder) / "trunk.tflite"
             export_encoder(self.trunk, path)
-            return Encoder(path, self.key)
+            return Encoder.a_photo_a_core(path, self.key)
 
 
 def _keras_encoder(run: Run) -> tuple[keras.Model, str]:

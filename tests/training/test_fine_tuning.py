@@ -334,7 +334,7 @@ class Interrupting(Listener):
     """Interrupts in the epoch or the phase of that title, after so many of its steps."""
 
     def __init__(self, title, num_steps):
-        def progress(batches, done, total, shown):
+        def progress(batches, done, total, shown, unit):
             def some():
                 yield from itertools.islice(batches, num_steps)
                 raise KeyboardInterrupt
@@ -372,15 +372,15 @@ def test_photos_looked_at_before_an_interruption_are_not_looked_at_again(prepare
     run = run_of(Dataset.open(folder), tmp_path / "run")
     eyes = Eyes.of(run)
     with pytest.raises(KeyboardInterrupt):
-        fine_tuning.look_at_photos(run, eyes, Interrupting("photos", 5))
+        fine_tuning.look_at_photos(run, eyes, Interrupting("encoding", 5))
     shown = []
 
-    def progress(batches, done, total, title):
-        shown.append((done, total))
+    def progress(batches, done, total, title, unit):
+        shown.append((done, total, unit))
         return batches, None
 
     fine_tuning.look_at_photos(run, eyes, Listener(progress=progress))
-    assert shown == [(5, 28)]
+    assert shown == [(5, 28, "photos")]
     fine_tuning.look_at_photos(run, eyes, Listener(progress=progress))
     assert len(shown) == 1
 
@@ -399,7 +399,7 @@ import dataclasses
 
 phase.SECONDS_BETWEEN_CHECKPOINTS = 0
 
-def progress(batches, done, total, title):
+def progress(batches, done, total, title, unit):
     def some():
         for number, batch in enumerate(batches):
             if title == "epoch 3/4" and number == 2:

@@ -206,7 +206,7 @@ def test_an_interrupted_run_is_no_model(broken_off):
 def test_a_run_interrupted_in_an_epoch_goes_on_from_its_checkpoint_and_ends_as_if_unbroken(
     seconds_between_checkpoints, first_line, tmp_path, unbroken, run_in, monkeypatch
 ):
-    def progress(batches, done, total, title):
+    def progress(batches, done, total, title, unit):
         stop = 2 if title == "epoch 3/4" else None
         assert (done, total) == (0, NUM_STEPS)
 
