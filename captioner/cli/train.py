@@ -52,6 +52,15 @@ def _option(name, of, help, **settings):
 )
 @_option("--fine-tune-epochs", "4", "Epochs of fine-tuning.", type=int)
 @_option("--fine-tune-learning-rate", "0.00003", "Peak of the encoder's schedule.", type=float, metavar="X")
+@click.option(
+    "--objective",
+    type=click.Choice(["cross-entropy", "self-critical"]),
+    default="cross-entropy",
+    show_default=True,
+    help="What the decoder learns from: the next word of given captions; or, once it has settled, how captions that it"
+    " says score. With --init it is taken to have settled, and --epochs and --learning-rate are of what follows.",
+)
+@_option("--self-critical-epochs", "5", "Epochs of self-critical training.", type=int)
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on with an interrupted run.")
 def train(
     data_dir,
@@ -66,6 +75,8 @@ def train(
     fine_tune_encoder,
     fine_tune_epochs,
     fine_tune_learning_rate,
+    objective,
+    self_critical_epochs,
     resume,
     **training,
 ):
@@ -76,7 +87,13 @@ def train(
 
     Example: captioner train data/flickr8k runs/lstm
     """
-    from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, TrainingOptions
+    from captioner.options import (
+        DecodingOptions,
+        FineTuningOptions,
+        NetworkOptions,
+        SelfCriticalOptions,
+        TrainingOptions,
+    )
     from captioner.presets import open_model
 
     if (data_dir is None) != (output_dir is None):
@@ -88,8 +105,15 @@ def train(
     tuning = {"epochs": fine_tune_epochs, "learning_rate": fine_tune_learning_rate}
     if not fine_tune_encoder and set(tuning.values()) != {None}:
         raise click.UsageError("--fine-tune-epochs and --fine-tune-learning-rate go with --fine-tune-encoder")
-    if fine_tune_encoder and init is not None:
-        training, tuning = _as_fine_tuning(training, tuning)
+    speaking, speaks = {"epochs": self_critical_epochs}, objective == "self-critical"
+    if not speaks and self_critical_epochs is not None:
+        raise click.UsageError("--self-critical-epochs goes with --objective self-critical")
+    if speaks and fine_tune_epochs is not None:
+        raise click.UsageError("give --self-critical-epochs: with --objective self-critical the encoder learns as long")
+    if init is not None and speaks:
+        training, speaking = _as_second_phase(training, speaking, "--self-critical-epochs", "learning_rate")
+    elif init is not None and fine_tune_encoder:
+        training, tuning = _as_second_phase(training, tuning, "--fine-tune-epochs", "decoder_learning_rate")
     source = None if init is None else open_model(init)
     training["flipped_share"] = {None: None, True: TrainingOptions().flipped_share, False: 0.0}[mirror]
     network = {"decoder": decoder, "attention": attention, "units": units}
@@ -99,9 +123,10 @@ def train(
     )
     network, training = (_with_asked(base, asked) for base, asked in zip(bases, (network, training), strict=True))
     tuning = _with_asked(FineTuningOptions(), tuning) if fine_tune_encoder else None
+    speaking = _with_asked(SelfCriticalOptions(), speaking) if speaks else None
     if is_sample:
         data_dir, output_dir = _prepare_sample(), _SAMPLE_DIR
-    folder = _train(data_dir, output_dir, network, training, DecodingOptions(), source, tuning, resume)
+    folder = _train(data_dir, output_dir, network, training, DecodingOptions(), source, tuning, speaking, resume)
     if is_sample:
         _show_sample(folder, data_dir)
     else:
@@ -117,16 +142,16 @@ def _with_asked(base, asked: dict):
     return replace(base, **{name: value for name, value in asked.items() if value is not None})
 
 
-def _as_fine_tuning(training: dict, tuning: dict) -> tuple[dict, dict]:
-    """Both, the epochs and the decoder's learning rate being of fine-tuning, as there is no other phase."""
-    if None not in (training["epochs"], tuning["epochs"]):
-        raise click.UsageError("give one of --epochs and --fine-tune-epochs: with --init they are the same")
-    epochs = training["epochs"] if tuning["epochs"] is None else tuning["epochs"]
-    tuning = tuning | {"epochs": epochs, "decoder_learning_rate": training["learning_rate"]}
-    return training | {"epochs": None, "learning_rate": None}, tuning
+def _as_second_phase(training: dict, second: dict, option: str, learning_rate: str) -> tuple[dict, dict]:
+    """Both, the epochs and the decoder's learning rate being of the second phase, as there is no other."""
+    if None not in (training["epochs"], second["epochs"]):
+        raise click.UsageError(f"give one of --epochs and {option}: with --init they are the same")
+    epochs = training["epochs"] if second["epochs"] is None else second["epochs"]
+    second = second | {"epochs": epochs, learning_rate: training["learning_rate"]}
+    return training | {"epochs": None, "learning_rate": None}, second
 
 
-def _train(data_dir, output_dir, network, training, decoding, source, tuning, resume):
+def _train(data_dir, output_dir, network, training, decoding, source, tuning, speaking, resume):
     from captioner.cli.encoders import encoder_of
     from captioner.datasets import Dataset
     from captioner.model_folder import ENCODER_GRAPH
@@ -140,7 +165,7 @@ def _train(data_dir, output_dir, network, training, decoding, source, tuning, re
     with without_native_chatter():
         from captioner.training import Listener, Run, train
 
-    run = Run(dataset, output_dir, encoder, graph_path, network, training, decoding, source, tuning)
+    run = Run(dataset, output_dir, encoder, graph_path, network, training, decoding, source, tuning, speaking)
     return train(run, resume, Listener(say, _show_progress))
 
 
@@ -154,8 +179,9 @@ def _show_progress(items, done, total, title, unit):
                 yield item
                 bar.update()
 
-    def show(loss, tokens_per_second):
-        bar.set_postfix({"loss": f"{loss:.3f}", "tokens/s": f"{tokens_per_second:,.0f}"}, refresh=False)
+    def show(measured, tokens_per_second):
+        values = {name: f"{value:.3f}" for name, value in measured.items()}
+        bar.set_postfix(values | {"tokens/s": f"{tokens_per_second:,.0f}"}, refresh=False)
 
     return shown(), show
 
