@@ -8,10 +8,11 @@ _MEASURES = {"loss": ("training loss", "nats a token"), "reward": ("reward in tr
 SCORE_LABELS = {"bleu_1": "BLEU-1", "bleu_4": "BLEU-4", "rouge_l": "ROUGE-L", "cider": "CIDEr-D"}
 
 
-def draw_learning_curves(history: list[dict], path: Path) -> None:
+def draw_learning_curves(history: list[dict], best_epoch: int, path: Path) -> None:
     """Writes a PNG: the loss an epoch, the reward where there is one, and the dev scores where there are any.
 
     history: one dict an epoch, as in log.csv: `epoch`, `loss` or `reward`, and perhaps the names of SCORE_LABELS.
+    best_epoch: the one that is kept, 0 for none of them.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -34,8 +35,8 @@ def draw_learning_curves(history: list[dict], path: Path) -> None:
         epochs = [row["epoch"] for row in history]
         for name, label in SCORE_LABELS.items():
             panels[-1].plot(epochs, [row[name] for row in history], marker="o", markersize=3, label=label)
-        best = max(history, key=lambda row: row["cider"])
-        panels[-1].axvline(best["epoch"], color="grey", linestyle=":", linewidth=1, label="kept")
+        if best_epoch:
+            panels[-1].axvline(best_epoch, color="grey", linestyle=":", linewidth=1, label="kept")
         panels[-1].set(title="dev scores", xlabel="epoch", ylim=(0, None))
         panels[-1].legend()
     for panel in panels:

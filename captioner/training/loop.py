@@ -69,7 +69,7 @@ def _learn(run: Run, network: CaptionNetwork, eyes: Eyes | None, listener: Liste
 
     def log(row: dict, captions: list[str]) -> None:
         _write_log(run.output_dir / LOG, progress.history)
-        draw_learning_curves(progress.history, run.output_dir / CURVES)
+        draw_learning_curves(progress.history, progress.best_epoch, run.output_dir / CURVES)
         board.add(row, captions)
 
     if "dev" not in run.dataset.splits:

@@ -55,7 +55,9 @@ NETWORK = NetworkOptions("rnn", attention=False, units=16, embedding_dim=8)
 def small_encoder_and_no_figures():
     small_encoder.register()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "draw_learning_curves", lambda history, path: path.touch())  # takes longer than an epoch
+        patch.setattr(
+            loop, "draw_learning_curves", lambda history, best_epoch, path: path.touch()
+        )  # takes longer than an epoch
         yield
     ENCODERS.pop(small_encoder.NAME)
 

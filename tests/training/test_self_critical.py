@@ -206,7 +206,9 @@ def test_a_share_of_cross_entropy_keeps_the_given_captions_likely(make_trainer, 
 @pytest.fixture(scope="module", autouse=True)
 def no_figures():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "draw_learning_curves", lambda history, path: path.touch())  # takes longer than an epoch
+        patch.setattr(
+            loop, "draw_learning_curves", lambda history, best_epoch, path: path.touch()
+        )  # takes longer than an epoch
         yield
 
 
