@@ -4,6 +4,7 @@
     python scripts/benchmark.py prepare-speed [--photos DIR]
     python scripts/benchmark.py prepare-growth [--photos DIR]
     python scripts/benchmark.py train-speed data/flickr8k      # beside the plain loop of benchmarks/plain_loop.py
+    python scripts/benchmark.py decoder-speed data/flickr8k
     python scripts/benchmark.py train-growth data/flickr8k
 
 What is compared runs in turn, in one go: only the ratios say something of another machine.
@@ -39,6 +40,7 @@ def main() -> None:
     add("prepare-speed", preparing.prepare_speed, photos)
     add("prepare-growth", preparing.prepare_growth, photos)
     add("train-speed", training.train_speed, data_dir, steps, turns)
+    add("decoder-speed", training.decoder_speed, data_dir, steps, turns)
     add("train-growth", training.train_growth, data_dir)
     asked = vars(parser.parse_args())
     measure = asked.pop("measure")

@@ -15,6 +15,11 @@ from pathlib import Path
 from statistics import median
 
 WARM_UP_STEPS = 5
+DECODERS = {
+    f"{decoder}{' with attention' if attention else ''}": {"decoder": decoder, "attention": attention}
+    for decoder in ("rnn", "lstm", "gru")
+    for attention in (True, False)
+}
 SIZES = (3_000, 30_000, 300_000)  # captions
 
 
@@ -29,7 +34,7 @@ class Rung:
 
 
 WITHOUT_ONEDNN = (("TF_ENABLE_ONEDNN_OPTS", "0"),)
-# Each adds to the one before; the first is the plain loop, the last the trainer as it ships.
+# Each adds to the one before, from the plain loop to the trainer as it ships; the last is beside the ladder.
 RUNGS = {
     "plain loop": Rung("Keras's layers, Adam and averages in a compiled graph", "plain", False, WITHOUT_ONEDNN),
     "lengths": Rung("photos with captions of like length share a step", "plain", True, WITHOUT_ONEDNN),
@@ -44,7 +49,8 @@ RUNGS = {
         "the loss's gradient written down, Adam in one operation, averages moved every fourth step",
         settings=WITHOUT_ONEDNN,
     ),
-    "oneDNN": Rung("oneDNN's matrix products"),
+    "oneDNN": Rung("oneDNN's matrix products, which TensorFlow leaves off where a processor has no AVX-512"),
+    "plain loop, oneDNN": Rung("to compare: the plain loop with oneDNN's matrix products alone", "plain", False),
 }
 
 
@@ -71,11 +77,32 @@ def train_growth(data_dir: Path) -> dict:
     return {size: _in_a_process("one-size", data_dir, str(size), 0) for size in SIZES}
 
 
+def decoder_speed(data_dir: Path, num_steps: int, turns: int) -> dict:
+    """Seconds an epoch of each of the six decoders, all in turn, as the trainer ships."""
+    seconds = {name: [] for name in DECODERS}
+    for _ in range(turns):
+        for name, measured in seconds.items():
+            measured.append(_in_a_process("one-decoder", data_dir, name, num_steps))
+    return {
+        name: {"seconds_an_epoch": round(median(measured), 1), "every_turn": measured}
+        for name, measured in seconds.items()
+    }
+
+
 def one_rung(data_dir: Path, name: str, num_steps: int) -> float:
     """Seconds an epoch, measured in this process."""
     rung = RUNGS[name]
     lessons = _Lessons(data_dir, is_sorted=rung.is_sorted)
-    step, batches = STEPS[rung.step](lessons), lessons.batches()
+    return _seconds_an_epoch(lessons, STEPS[rung.step](lessons), num_steps)
+
+
+def one_decoder(data_dir: Path, name: str, num_steps: int) -> float:
+    lessons = _Lessons(data_dir)
+    return _seconds_an_epoch(lessons, _trainer_step(lessons, **DECODERS[name]), num_steps)
+
+
+def _seconds_an_epoch(lessons, step, num_steps: int) -> float:
+    batches = lessons.batches()
     for batch in islice(batches, WARM_UP_STEPS):
         step(batch)
     started, num_tokens = time.perf_counter(), 0.0
@@ -144,18 +171,20 @@ def _packed_step(lessons: _Lessons):
     return lambda batch: float(step(batch.features, batch.tokens, batch.targets, batch.weights))
 
 
-def _trainer_step(lessons: _Lessons):
-    network = _network(lessons)
+def _trainer_step(lessons: _Lessons, **network_options):
+    network = _network(lessons, **network_options)
     from captioner.training.teacher_forcing import Trainer
 
     return Trainer(network, lessons.options, lessons.num_steps * lessons.options.epochs).step
 
 
-def _network(lessons: _Lessons):
+def _network(lessons: _Lessons, **options):
     from captioner.model import build_network
     from captioner.options import NetworkOptions
 
-    return build_network(NetworkOptions(), lessons.vocabulary_size, lessons.encoder.num_regions, lessons.encoder.depth)
+    return build_network(
+        NetworkOptions(**options), lessons.vocabulary_size, lessons.encoder.num_regions, lessons.encoder.depth
+    )
 
 
 STEPS = {"plain": _plain_step, "packed": _packed_step, "trainer": _trainer_step}
@@ -163,6 +192,8 @@ STEPS = {"plain": _plain_step, "packed": _packed_step, "trainer": _trainer_step}
 if __name__ == "__main__":  # what `_in_a_process` starts
     print(
         json.dumps(
-            {"one-rung": one_rung, "one-size": one_size}[sys.argv[1]](Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+            {"one-rung": one_rung, "one-decoder": one_decoder, "one-size": one_size}[sys.argv[1]](
+                Path(sys.argv[2]), sys.argv[3], int(sys.argv[4])
+            )
         )
     )
