@@ -1,13 +1,10 @@
 """`captioner train`"""
 
-from pathlib import Path
-
 import click
 
+from captioner.cli.sample import SAMPLE_DIR, prepare_sample, sample_options, show_sample
 from captioner.cli.shared import PATH, progress_bar, say
 from captioner.quiet import without_native_chatter
-
-_SAMPLE_DIR = Path("runs/sample")
 
 
 def _option(name, of, help, **settings):
@@ -119,16 +116,16 @@ def train(
     network = {"decoder": decoder, "attention": attention, "units": units}
     network |= {"embedding_dim": embedding_dim, "dropout": dropout}
     bases = (
-        _sample_options() if is_sample else (NetworkOptions() if source is None else source.network, TrainingOptions())
+        sample_options() if is_sample else (NetworkOptions() if source is None else source.network, TrainingOptions())
     )
     network, training = (_with_asked(base, asked) for base, asked in zip(bases, (network, training), strict=True))
     tuning = _with_asked(FineTuningOptions(), tuning) if fine_tune_encoder else None
     speaking = _with_asked(SelfCriticalOptions(), speaking) if speaks else None
     if is_sample:
-        data_dir, output_dir = _prepare_sample(), _SAMPLE_DIR
+        data_dir, output_dir = prepare_sample(), SAMPLE_DIR
     folder = _train(data_dir, output_dir, network, training, DecodingOptions(), source, tuning, speaking, resume)
     if is_sample:
-        _show_sample(folder, data_dir)
+        show_sample(folder, data_dir)
     else:
         click.echo(f"model: {output_dir}")
         say(f"caption with it: captioner caption photo.jpg --model {output_dir}")
@@ -184,65 +181,3 @@ def _show_progress(items, done, total, title, unit):
         bar.set_postfix(values | {"tokens/s": f"{tokens_per_second:,.0f}"}, refresh=False)
 
     return shown(), show
-
-
-def _sample_options():
-    from captioner.options import NetworkOptions, TrainingOptions
-
-    return (
-        NetworkOptions(units=128, embedding_dim=64, dropout=0.0, recurrent_dropout=0.0),
-        TrainingOptions(
-            epochs=20, batch_size=8, learning_rate=4e-3, ema_decay=0.95, word_dropout=0.0, flipped_share=0.0
-        ),
-    )
-
-
-def _prepare_sample() -> Path:
-    from captioner.cli.encoders import open_encoder
-    from captioner.datasets import prepare, read_annotations
-    from captioner.datasets.drawings import write_drawings
-    from captioner.inference import default_threads
-    from captioner.options import PrepareOptions
-
-    source, data_dir = _SAMPLE_DIR / "drawings", _SAMPLE_DIR / "data"
-    if not (data_dir / "dataset.json").exists():
-        say(f"drawing scenes into {source}")
-        write_drawings(source)
-        format_name, annotations = read_annotations(source, "sidecar")
-        options = PrepareOptions(format="sidecar", min_count=1)
-        encoder = open_encoder(options.encoder)
-        with progress_bar(len(annotations.examples), "drawings", "encoding") as bar:
-            prepare(
-                annotations,
-                format_name,
-                source,
-                data_dir,
-                options,
-                encoder,
-                default_threads(),
-                lambda done, total: bar.update(done - bar.n),
-            )
-    return data_dir
-
-
-def _show_sample(folder, data_dir) -> None:
-    """Captions of unseen drawings, their scores, and how to go on."""
-    from captioner.datasets import Dataset
-    from captioner.evaluation import caption_examples, score_examples
-    from captioner.inference import Captioner
-    from captioner.metrics import describe_counts
-
-    dataset = Dataset.open(data_dir)
-    examples = dataset.split("test")
-    with without_native_chatter():
-        captioner = Captioner(folder)
-    captions = [c.text for c in caption_examples(captioner, dataset, examples, folder.decoding)]
-    for example, caption in list(zip(examples, captions, strict=True))[:5]:
-        click.echo(f"{_SAMPLE_DIR / 'drawings' / example.image}\t{caption}")
-    scores = score_examples(examples, captions)
-    click.echo(
-        f"{len(examples)} drawings of combinations never trained on:"
-        f" BLEU-4 {scores['bleu_4']:.3f}, CIDEr-D {scores['cider']:.3f} ({describe_counts(scores)})"
-    )
-    click.echo("With your own photos (photo.jpg + photo.txt, or Flickr8k):  captioner prepare PHOTOS data/mine")
-    click.echo("                                                            captioner train data/mine runs/mine")
