@@ -120,6 +120,9 @@ def _write_photos(folder: Path, count: int) -> None:
 def _link_photos(photos_dir: Path, folder: Path, count: int) -> None:
     """Links to the first photos of a folder, each with a caption of its own."""
     folder.mkdir()
-    for path in islice(filter(is_image_name, sorted(photos_dir.iterdir())), count):
+    paths = list(islice(filter(is_image_name, sorted(photos_dir.iterdir())), count))
+    if len(paths) < count:
+        raise SystemExit(f"{photos_dir}: {len(paths)} photos, and {count} are needed")
+    for path in paths:
         (folder / path.name).symlink_to(path.resolve())
         (folder / path.name).with_suffix(".txt").write_text("a photo of something or other\n")
