@@ -10,6 +10,7 @@ import zlib
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from captioner.errors import CaptionerError
 
@@ -40,21 +41,28 @@ def written_whole(path: Path):
 
 @contextmanager
 def folder_written_whole(path: Path):
-    """A temporary folder beside `path`, moved there when the block ends well, removed when it does not.
+    """A temporary folder whose content becomes that of `path` when the block ends well, and is removed when not.
 
-    What a killed run left of the same target is removed, too; so is nothing else: `path` must be free, or empty.
+    `path` must be free, or an empty folder, which stays the folder it is: it may be mounted, or somebody's shell may
+    stand in it. What a killed run left of the same target is removed; nothing else is.
     Raises: CaptionerError when it holds something, or cannot be written.
     """
     target = Path(os.path.realpath(path))
-    temporary = _temporary_beside(target)
+    temporary = _temporary_beside(target / target.name if target.is_dir() else target)
     try:
-        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
-            raise CaptionerError(f"{path}: holds something already; give a folder that is new or empty")
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_left_behind(target)
+        if target.is_dir():
+            _remove_left_behind(target / target.name)
+        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+            raise CaptionerError(f"{path}: holds something already; give a folder that is new or empty")
         temporary.mkdir()
         yield temporary
-        os.replace(temporary, target)
+        if temporary.parent != target:
+            os.replace(temporary, target)
+        else:
+            for entry in sorted(temporary.iterdir()):
+                os.replace(entry, target / entry.name)
     except OSError as error:
         raise CaptionerError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
@@ -144,6 +152,14 @@ def make_folder(path: Path) -> Path:
     except OSError as error:
         raise CaptionerError(f"{path}: cannot be made ({error.strerror or error})") from error
     return path
+
+
+def check_writable(folder: Path) -> None:
+    """Raises: CaptionerError when no file can be written there, hours before the first one is."""
+    try:
+        TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise CaptionerError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
 def sha256_of(path: Path) -> str:

@@ -234,6 +234,25 @@ def test_a_folder_appears_when_the_block_ends_well(target, tmp_path):
     assert not temporary.exists()
 
 
+def test_an_empty_folder_stays_the_folder_it_is(tmp_path):
+    out = make_folder(tmp_path / "out")
+    out.chmod(0o700)
+    before = out.stat()
+    with folder_written_whole(out) as temporary:
+        write_text(make_folder(temporary / "inner") / "file", "text")
+    assert (out.stat().st_ino, out.stat().st_mode) == (before.st_ino, before.st_mode)
+    assert os.listdir(out) == ["inner"] and (out / "inner" / "file").read_text() == "text"
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_an_empty_folder_is_empty_again_when_the_block_fails(tmp_path):
+    out = make_folder(tmp_path / "out")
+    with pytest.raises(ZeroDivisionError), folder_written_whole(out) as temporary:
+        write_text(temporary / "file", "half")
+        raise ZeroDivisionError
+    assert os.listdir(out) == []
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_folder_that_was_not_finished_is_removed(error, tmp_path):
     with pytest.raises(error), folder_written_whole(tmp_path / "out") as temporary:

@@ -67,7 +67,7 @@ def prepare(source, output_dir, format_name, captions, images, image_column, cap
     """
     import warnings
 
-    from captioner.datasets import read_annotations, refuse_source_as_output
+    from captioner.datasets import check_output, read_annotations
     from captioner.encoders import encoder_spec
 
     if output_dir is None and not check_only:
@@ -76,7 +76,7 @@ def prepare(source, output_dir, format_name, captions, images, image_column, cap
     options = _prepare_options(format_name, image_column, caption_column, **settings)
     encoder_spec(options.encoder)  # an unknown one is refused before anything is read
     if output_dir is not None:
-        refuse_source_as_output(source, output_dir)
+        check_output(source, output_dir, only_report=check_only)
     found_format, annotations = read_annotations(
         source, format_name, captions, images, image_column=image_column, caption_column=caption_column
     )

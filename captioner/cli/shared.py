@@ -9,7 +9,8 @@ import click
 from captioner.errors import OptionsError
 from captioner.quiet import without_native_chatter
 
-PATH = click.Path(path_type=Path)  # existence is checked where the path is used: a missing one is no usage error
+# Whether it is there and may be read is seen where the path is used: that is no usage error.
+PATH = click.Path(path_type=Path, readable=False)
 
 
 def model_option(command):

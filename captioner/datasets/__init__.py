@@ -9,7 +9,8 @@ from captioner.datasets.annotation_files import Source, read_files, with_caption
 from captioner.datasets.columns import Columns
 from captioner.datasets.examples import Annotations, Example, Problem, first_of
 from captioner.datasets.formats import FORMATS, Format, find_format, format_of_file, why_no_format
-from captioner.datasets.prepared import Dataset, prepare, refuse_source_as_output
+from captioner.datasets.prepared import Dataset, prepare
+from captioner.datasets.prepared_files import check_output
 from captioner.errors import DatasetError, OptionsError
 
 __all__ = [
@@ -19,9 +20,9 @@ __all__ = [
     "Example",
     "Format",
     "Problem",
+    "check_output",
     "prepare",
     "read_annotations",
-    "refuse_source_as_output",
 ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from captioner.datasets.columns import Columns
 from captioner.datasets.examples import SPLIT_NAMES, Annotations, Example, Problem
-from captioner.datasets.photo_folders import PhotoFinder, folders_below
+from captioner.datasets.photo_folders import PhotoFinder, candidate_folders, folders_below
 from captioner.datasets.records import FileFormat, Photo, add_to_split, read_photos
 from captioner.errors import DatasetError
 
@@ -70,7 +70,7 @@ def read_files(file_format: FileFormat, source: Source) -> Annotations:
         photos = read_photos(path, file_format, source.columns, annotations.problems)
         if source.photos_needed:
             near = [path.parent] if source.images_dir is None and path.is_relative_to(annotations.images_dir) else []
-            photos = _with_found_names(photos, finder, near, annotations)
+            photos = _with_found_names(photos, finder, near, annotations, _split_told(path.stem))
         for name, photo in photos.items():
             _join(joined, name, replace(photo, split=photo.split or split), path, annotations.problems)
     for name, photo in joined.items():
@@ -84,27 +84,54 @@ def read_files(file_format: FileFormat, source: Source) -> Annotations:
 
 
 def _splits_of(paths: list[Path]) -> list[str | None]:
-    found = [_SPLIT_IN_NAME.findall(path.stem) for path in paths]
-    splits = [SPLIT_NAMES[names[-1].lower()] if names else None for names in found]
+    splits = [_split_told(path.stem) for path in paths]
     return splits if len(set(splits)) > 1 else [None] * len(paths)
 
 
+def _split_told(name: str) -> str | None:
+    """The split that the name of a file or a folder tells of, as train2017 does."""
+    found = _SPLIT_IN_NAME.findall(name)
+    return SPLIT_NAMES[found[-1].lower()] if found else None
+
+
 def _with_found_names(
-    photos: dict[str, Photo], finder: PhotoFinder, near: list[Path], annotations: Annotations
+    photos: dict[str, Photo], finder: PhotoFinder, near: list[Path], annotations: Annotations, split: str | None
 ) -> dict[str, Photo]:
-    """The photos that are on disk, by their names below the photo folder; the others become problems."""
-    folder = finder.folder_of(list(photos), [*near, annotations.images_dir]) or annotations.images_dir
-    inner = folder.relative_to(annotations.images_dir).as_posix()
-    prefix = "" if inner == "." else f"{inner}/"
+    """The photos that are on disk, by their names below the photo folder; the others become problems.
+
+    They are looked for in one folder, and what it lacks in the others, but never in a folder of another split, which
+    may hold another photo of that name. split: that the annotation file's name tells of.
+    """
+    top = annotations.images_dir
+    folders = candidate_folders([*near, top])
+    folder = finder.folder_of(list(photos), sorted(folders, key=lambda f: _may_hold(f, split), reverse=True)) or top
+    present = {name: (folder, exact) for name in photos if (exact := finder.find(folder, name)) is not None}
+    missing: dict[str | None, list[str]] = {}  # by their split
+    for name, photo in photos.items():
+        if name not in present:
+            missing.setdefault(photo.split or split, []).append(name)
+    for wanted, names in missing.items():
+        present |= finder.find_in_any(names, [f for f in folders if wanted is None or _may_hold(f, wanted)])
     found: dict[str, Photo] = {}
     for name, photo in photos.items():
-        present = finder.find(folder, name)
-        if present is None:
-            detail = f"{photo.split} split" if photo.split else ""
-            annotations.problems.append(Problem("missing photo", prefix + name, detail))
+        if name in present:
+            where, exact = present[name]
+            _join(found, _below(where, top) + exact, photo, where, annotations.problems)
         else:
-            _join(found, prefix + present, photo, folder, annotations.problems)
+            detail = f"{photo.split} split" if photo.split else ""
+            annotations.problems.append(Problem("missing photo", _below(folder, top) + name, detail))
     return found
+
+
+def _may_hold(folder: Path, split: str | None) -> int:
+    """How well a folder's name fits the split: 2 where it tells of that one, 1 where of none, 0 where of another."""
+    told = _split_told(folder.name)
+    return 1 if told is None else 2 * (told == split)
+
+
+def _below(folder: Path, top: Path) -> str:
+    inner = folder.relative_to(top).as_posix()
+    return "" if inner == "." else f"{inner}/"
 
 
 def _join(joined: dict[str, Photo], name: str, photo: Photo, where: Path, problems: list[Problem]) -> None:

@@ -32,16 +32,35 @@ class PhotoFinder:
         return None
 
     def folder_of(self, names: list[str], folders: list[Path]) -> Path | None:
-        """Of those folders and what is below them the one that holds most of a sample of the photos, or None."""
+        """Of the folders the one that holds most of a sample of the photos, the first of several such; or None."""
         sample = names[:: -(-len(names) // _SAMPLE) or 1]
         best, most = None, 0
-        for folder in islice(dict.fromkeys(f for top in folders for f in (top, *folders_below(top))), _MOST_FOLDERS):
+        for folder in folders:
             found = sum(self.find(folder, name) is not None for name in sample)
             if found > most:
                 best, most = folder, found
             if found == len(sample):
                 break
         return best
+
+    def find_in_any(self, names: list[str], folders: list[Path]) -> dict[str, tuple[Path, str]]:
+        """Where those of the names are that one of the folders alone holds: `{name: (folder, exact name)}`."""
+        folders_of: dict[str, list[Path]] = {}
+        for folder in folders:
+            for present in self._names_in(os.fspath(folder)):
+                folders_of.setdefault(present, []).append(folder)
+        found = {}
+        for name in names:
+            last = name.replace("\\", "/").rpartition("/")[2]
+            holding = {(f, p) for p in (last, *(last + suffix for suffix in _SUFFIXES)) for f in folders_of.get(p, ())}
+            if len(holding) == 1:
+                (found[name],) = holding
+        return found
+
+
+def candidate_folders(tops: list[Path]) -> list[Path]:
+    """Those folders and what is below them, the nearest first."""
+    return list(islice(dict.fromkeys(f for top in tops for f in (top, *folders_below(top))), _MOST_FOLDERS))
 
 
 _SUFFIXES = tuple(sorted(IMAGE_SUFFIXES)) + tuple(sorted(suffix.upper() for suffix in IMAGE_SUFFIXES))

@@ -14,14 +14,21 @@ import numpy as np
 from captioner.datasets.encoding import WaitingPhoto, encode_into
 from captioner.datasets.examples import Annotations, Example, Problem, first_of
 from captioner.datasets.features import FeatureCache, photo_stamp
+from captioner.datasets.prepared_files import (
+    CAPTIONS_FILE,
+    DATASET_FORMAT,
+    FEATURES,
+    INFO_FILE,
+    VOCABULARY_FILE,
+    check_output,
+)
 from captioner.datasets.report import REPORT_FILE, describe
 from captioner.datasets.splits import find_copies, find_leaks, with_splits
-from captioner.errors import DatasetError, OptionsError
+from captioner.errors import DatasetError
 from captioner.files import json_text, make_folder, write_texts
 from captioner.options import SPLITS, PrepareOptions
 from captioner.tokenizer import SPECIAL_TOKENS, Tokenizer
 
-DATASET_FORMAT = 1
 _MOST_LEAKS = 5  # that an error names; the report names all
 
 
@@ -41,7 +48,7 @@ class Dataset:
         try:
             info, captions = (
                 (folder / name).read_text(encoding="utf-8", errors="surrogateescape")
-                for name in ("dataset.json", "captions.jsonl")
+                for name in (INFO_FILE, CAPTIONS_FILE)
             )
             info = json.loads(info)
         except FileNotFoundError as error:
@@ -50,19 +57,19 @@ class Dataset:
         except (OSError, ValueError) as error:
             raise DatasetError(f"{folder}: not a prepared dataset ({error})") from error
         if not isinstance(info, dict) or info.get("format") != DATASET_FORMAT:
-            raise DatasetError(f"{folder / 'dataset.json'}: not of a version this captioner reads")
+            raise DatasetError(f"{folder / INFO_FILE}: not of a version this captioner reads")
         examples = []
         for number, line in enumerate(captions.removesuffix("\n").split("\n"), start=1):
             try:
                 entry = json.loads(line)
                 examples.append(Example(entry["image"], tuple(entry["captions"]), entry["split"]))
             except (ValueError, KeyError, TypeError) as error:
-                raise DatasetError(f"{folder / 'captions.jsonl'}, line {number}: not a line of a dataset") from error
+                raise DatasetError(f"{folder / CAPTIONS_FILE}, line {number}: not a line of a dataset") from error
         return cls(folder, info, tuple(examples))
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
-        return Tokenizer.load(self.folder / "vocabulary.txt")
+        return Tokenizer.load(self.folder / VOCABULARY_FILE)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -80,7 +87,7 @@ class Dataset:
 
     def feature_cache(self, encoder) -> FeatureCache:
         """The cache of an encoder: any object with `key`, `num_regions` and `depth`."""
-        return FeatureCache(self.folder / "features", encoder.key, encoder.num_regions, encoder.depth)
+        return FeatureCache(self.folder / FEATURES, encoder.key, encoder.num_regions, encoder.depth)
 
     def features_of(self, examples: list[Example], encoder) -> tuple[np.ndarray, np.ndarray]:
         """All of the encoder's features, memory-mapped, and the row of each example among them.
@@ -112,9 +119,9 @@ def prepare(
     encoder: `encoder(images: (photos, size, size, 3) uint8) -> (photos, regions, depth)`, called from `threads`
     threads, with `key`, `image_size`, `num_regions` and `depth`. report: called with photos done and photos in all.
     Raises: DatasetError when nothing is left to train on, or a photo is in two splits and the options do not allow
-    it; OptionsError when the output is the source.
+    it; OptionsError when the output is the source; CaptionerError when it holds what is not of this dataset.
     """
-    refuse_source_as_output(source, output_dir)
+    check_output(source, output_dir)
     copies = find_copies([example.image for example in annotations.examples], annotations.images_dir)
     examples = with_splits(annotations.examples, options, copies)
     if not options.allow_split_leaks:
@@ -123,7 +130,7 @@ def prepare(
         examples, source, options, annotations.problems
     )  # refuses what cannot be learned from before photos are encoded
     make_folder(output_dir)
-    cache = FeatureCache(output_dir / "features", encoder.key, encoder.num_regions, encoder.depth)
+    cache = FeatureCache(output_dir / FEATURES, encoder.key, encoder.num_regions, encoder.depth)
     unusable = _encode_photos(annotations, cache, encoder, threads, report)
     problems = annotations.problems + unusable
     lost = {problem.where for problem in unusable}
@@ -150,19 +157,13 @@ def prepare(
     }
     write_texts(
         {  # together, so that a full disk leaves those of an earlier run as they fit each other
-            output_dir / "dataset.json": json_text(info),
-            output_dir / "captions.jsonl": "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
-            output_dir / "vocabulary.txt": tokenizer.text,
+            output_dir / INFO_FILE: json_text(info),
+            output_dir / CAPTIONS_FILE: "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines),
+            output_dir / VOCABULARY_FILE: tokenizer.text,
             output_dir / REPORT_FILE: json_text(describe(examples, problems, copies)),
         }
     )
     return Dataset.open(output_dir)
-
-
-def refuse_source_as_output(source: Path, output_dir: Path) -> None:
-    """Raises: OptionsError when both are the same folder."""
-    if os.path.realpath(source) == os.path.realpath(output_dir):
-        raise OptionsError(f"{output_dir}: is the source; name another folder for what is prepared from it")
 
 
 def _refuse_split_leaks(copies: list[list[str]], examples: list[Example], source: Path) -> None:
@@ -170,9 +171,10 @@ def _refuse_split_leaks(copies: list[list[str]], examples: list[Example], source
     leaks = find_leaks(copies, examples)
     if leaks:
         named = "; ".join(" = ".join(f"{e.image} ({e.split})" for e in group) for group in leaks[:_MOST_LEAKS])
+        count = "1 photo is" if len(leaks) == 1 else f"{len(leaks)} photos are"
         more = f"; and {len(leaks) - _MOST_LEAKS} more" if len(leaks) > _MOST_LEAKS else ""
         raise DatasetError(
-            f"{source}: {len(leaks)} photos are in more than one split: {named}{more};"
+            f"{source}: {count} in more than one split: {named}{more};"
             " take the copies away, or give --allow-split-leaks"
         )
 

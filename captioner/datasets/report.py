@@ -45,6 +45,11 @@ def check(annotations: Annotations, options: PrepareOptions, threads: int, repor
     return describe(usable, problems, copies), problems
 
 
+def is_report(content: dict) -> bool:
+    """Whether that is a report on a dataset."""
+    return {"photos", "captions", "captions_per_photo", "vocabulary"} <= content.keys()
+
+
 def describe(examples: list[Example], problems: list[Problem], copies: list[list[str]]) -> dict:
     """The report as JSON. copies: as `find_copies` gives them."""
     num_captions = [len(example.captions) for example in examples]

@@ -9,13 +9,14 @@ from captioner.model.export import (
     save_signatures,
     save_weights,
 )
-from captioner.model.network import CaptionNetwork, build_network, grown_network
+from captioner.model.network import CaptionNetwork, build_network, check_growth, grown_network
 from captioner.model.packing import Packing
 
 __all__ = [
     "CaptionNetwork",
     "Packing",
     "build_network",
+    "check_growth",
     "decoder_signatures",
     "export_decoder",
     "grown_network",

@@ -140,14 +140,19 @@ def build_network(options: NetworkOptions, vocabulary_size: int, num_regions: in
     return network
 
 
+def check_growth(source: NetworkOptions, options: NetworkOptions) -> None:
+    """Raises: OptionsError when the options ask for another network than the source is; dropout may differ."""
+    for name, value in source.to_json().items():
+        if "dropout" not in name and getattr(options, name) != value:
+            raise OptionsError(f"the model to go on from has {name} {value}, not {getattr(options, name)}")
+
+
 def grown_network(source: CaptionNetwork, options: NetworkOptions, vocabulary_size: int) -> CaptionNetwork:
     """A network that starts with the weights of `source`; rows of words that it did not know are drawn at random.
 
     Raises: OptionsError when the options ask for another network than the source is.
     """
-    for name, value in source.options.to_json().items():
-        if "dropout" not in name and getattr(options, name) != value:
-            raise OptionsError(f"the model to go on from has {name} {value}, not {getattr(options, name)}")
+    check_growth(source.options, options)
     network = build_network(options, vocabulary_size, source.num_regions, source.depth)
     for grown, known in zip(network.trainable_variables, source.trainable_variables, strict=True):
         value = grown.numpy()

@@ -7,8 +7,8 @@ from pathlib import Path
 import keras
 
 from captioner.errors import CaptionerError, ModelError, OptionsError
-from captioner.files import make_folder, written_whole
-from captioner.model import CaptionNetwork, build_network, grown_network, load_weights
+from captioner.files import check_writable, make_folder, written_whole
+from captioner.model import CaptionNetwork, build_network, check_growth, grown_network, load_weights
 from captioner.model_folder import CONFIG, DECODER_WEIGHTS, ENCODER_WEIGHTS, FILES, ModelFolder, is_model
 from captioner.outputs.figures import draw_learning_curves
 from captioner.training.board import FOLDER as BOARD
@@ -43,6 +43,8 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
         for name in _OUTPUTS:
             if (run.output_dir / name).exists():
                 raise CaptionerError(f"{run.output_dir / name} would be overwritten; give another folder")
+    check_writable(run.output_dir)
+    _check_init(run)
 
     if run.learns_from_features:
         if run.sees_as_init:
@@ -110,15 +112,22 @@ def _finished_model(run: Run, listener: Listener) -> ModelFolder:
     return folder
 
 
-def _first_network(run: Run) -> CaptionNetwork:
-    """The network that training begins with. Raises: ModelError, OptionsError when `run.init` does not fit the run."""
-    grid = run.encoder.num_regions, run.encoder.depth
+def _check_init(run: Run) -> None:
+    """Raises: ModelError, OptionsError when the model to go on from does not fit the run."""
     if run.init is None:
-        return build_network(run.network, len(run.tokenizer), *grid)
+        return
     if run.init.encoder.key != run.encoder.key:
         raise ModelError(
             f"{run.init.path}: sees through {run.init.encoder.key}, but the dataset was prepared with {run.encoder.key}"
         )
+    check_growth(run.init.network, run.network)
+
+
+def _first_network(run: Run) -> CaptionNetwork:
+    """The network that training begins with. Raises: ModelError when the weights of `run.init` do not fit."""
+    grid = run.encoder.num_regions, run.encoder.depth
+    if run.init is None:
+        return build_network(run.network, len(run.tokenizer), *grid)
     source = build_network(run.init.network, run.init.vocabulary_size, *grid)
     load_weights(source, run.init.path / DECODER_WEIGHTS)
     return grown_network(source, run.network, len(run.tokenizer))

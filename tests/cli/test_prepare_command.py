@@ -250,7 +250,7 @@ def test_a_file_where_a_folder_must_be_is_one_line_and_exit_code_1(run, photos, 
 @pytest.mark.parametrize("name", ["dataset.json", "captions.jsonl", "vocabulary.txt"])
 def test_a_folder_where_a_file_must_be_is_one_line_and_exit_code_1(run, photos, tmp_path, name):
     (tmp_path / "data" / name).mkdir(parents=True)
-    assert_one_plain_error(run(photos, "--min-count", "1"), 1, f"{tmp_path / 'data' / name}: cannot be written")
+    assert_one_plain_error(run(photos, "--min-count", "1"), 1, f"{tmp_path / 'data' / name} would be overwritten")
 
 
 # other formats
@@ -286,7 +286,7 @@ def leaking(photos):
 
 def test_a_photo_in_two_splits_is_named_and_refused_before_anything_is_encoded(run, leaking, encoder, tmp_path):
     expected = (
-        "1 photos are in more than one split: test/e.png (test) = train/b.png (train); take the copies away, or give"
+        "1 photo is in more than one split: test/e.png (test) = train/b.png (train); take the copies away, or give"
     )
     assert_one_plain_error(run(leaking, "--min-count", "1"), 1, expected)
     assert encoder.seen == 0 and not (tmp_path / "data").exists()

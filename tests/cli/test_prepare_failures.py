@@ -177,3 +177,52 @@ def test_a_folder_in_place_of_the_features_is_one_line(folder):
     (folder / "data" / "features" / "mean-0123.npy").unlink()
     (folder / "data" / "features" / "mean-0123.npy").mkdir()
     assert_refused(prepare(folder), "features/mean-0123.npy: cannot be written (Is a directory)")
+
+
+# what is there already
+
+
+@pytest.mark.parametrize("name", ["captions.jsonl", "vocabulary.txt", "dataset.json", "report.json"])
+def test_a_file_of_the_user_s_own_is_never_overwritten(name, folder):
+    add_photos(folder, 2, "a dog\n")
+    (folder / "data").mkdir()
+    (folder / "data" / name).write_text('{"mine": true}')
+    result = prepare(folder)
+    assert result.exit_code == 1
+    assert result.stderr == f"Error: {folder}/data/{name} would be overwritten; give another folder\n"
+    assert {path.name: path.read_text() for path in (folder / "data").iterdir()} == {name: '{"mine": true}'}
+
+
+def test_the_annotations_themselves_are_never_overwritten(folder):
+    add_photos(folder, 1, "a dog\n")
+    lines = '{"image": "000.png", "captions": ["a dog", "a black dog"]}\n'
+    (folder / "photos" / "captions.jsonl").write_text(lines)
+    command = ["prepare", str(folder / "photos" / "captions.jsonl"), str(folder / "photos"), "--min-count", "1"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1 and "captions.jsonl would be overwritten" in result.stderr
+    assert (folder / "photos" / "captions.jsonl").read_text() == lines
+
+
+def test_a_dataset_of_another_source_is_never_overwritten(folder):
+    add_photos(folder, 2, "a dog\n")
+    assert prepare(folder).exit_code == 0
+    before = content_of(folder / "data")
+    (folder / "photos").rename(folder / "others")
+    add_photos(folder, 1, "a cat\n")
+    command = ["prepare", str(folder / "others"), str(folder / "data"), "--min-count", "1"]
+    result = CliRunner().invoke(main, command)
+    assert result.exit_code == 1
+    assert f"{folder}/data: holds a dataset prepared from {(folder / 'photos').resolve()}" in result.stderr
+    assert content_of(folder / "data") == before
+
+
+def test_a_report_replaces_an_earlier_report_and_nothing_else(folder):
+    add_photos(folder, 2, "a dog\n")
+    command = ["prepare", str(folder / "photos"), str(folder / "data"), "--check-only"]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    assert CliRunner().invoke(main, command).exit_code == 0
+    assert prepare(folder).exit_code == 0
+    (folder / "other").mkdir()
+    (folder / "other" / "report.json").write_text("{}")
+    result = CliRunner().invoke(main, ["prepare", str(folder / "photos"), str(folder / "other"), "--check-only"])
+    assert result.exit_code == 1 and "report.json would be overwritten" in result.stderr

@@ -36,6 +36,25 @@ def test_the_official_folder_has_a_train_and_a_dev_split(coco, read_as):
     assert annotations.problems == []
 
 
+def test_a_photo_is_looked_for_in_the_folder_of_its_split_whatever_others_hold(coco, fill, read_as):
+    fill(coco, {"train2017/03.jpg": "", "val2017/01.jpg": ""})
+    assert [e.image for e in read_as("coco", coco).examples] == [
+        "train2017/01.jpg",
+        "train2017/02.jpg",
+        "val2017/03.jpg",
+    ]
+    (coco / "annotations" / "captions_train2017.json").unlink()
+    assert [e.image for e in read_as("coco", coco).examples] == ["val2017/03.jpg"]
+
+
+def test_a_missing_photo_is_not_taken_from_the_folder_of_another_split(coco, fill, read_as):
+    fill(coco, {"val2017/02.jpg": ""})
+    (coco / "train2017" / "02.jpg").unlink()
+    annotations = read_as("coco", coco)
+    assert [e.image for e in annotations.examples] == ["train2017/01.jpg", "val2017/03.jpg"]
+    assert annotations.problems == [Problem("missing photo", "train2017/02.jpg")]
+
+
 def test_photos_of_one_of_the_splits_alone_are_read_and_the_others_named(coco, read_as):
     (coco / "val2017" / "03.jpg").unlink()
     annotations = read_as("coco", coco)

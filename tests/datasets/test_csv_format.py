@@ -161,3 +161,25 @@ def test_a_table_that_cannot_be_read_is_one_plain_error(tmp_path, fill, content,
         with pytest.raises(DatasetError, match=message) as caught:
             read_annotations(source)
         assert "\n" not in str(caught.value)
+
+
+def test_photos_in_several_folders_are_all_found(tmp_path, fill, read_as):
+    photos = {"a/1.jpg": "", "a/2.jpg": "", "b/3.jpg": "", "b/deep/4.jpg": ""}
+    fill(tmp_path, {"captions.csv": "image,caption\n1.jpg,x\n2.jpg,x\n3.jpg,x\n4,x\n"} | photos)
+    annotations = read_as("csv", tmp_path)
+    assert list(captions_of(annotations)) == list(photos)
+    assert annotations.problems == []
+
+
+def test_a_name_that_several_other_folders_hold_is_missing_rather_than_guessed(tmp_path, fill, read_as):
+    photos = {"a/1.jpg": "", "a/2.jpg": "", "b/3.jpg": "", "c/3.jpg": ""}
+    fill(tmp_path, {"captions.csv": "image,caption\n1.jpg,x\n2.jpg,x\n3.jpg,x\n"} | photos)
+    annotations = read_as("csv", tmp_path)
+    assert list(captions_of(annotations)) == ["a/1.jpg", "a/2.jpg"]
+    assert annotations.problems == [Problem("missing photo", "a/3.jpg")]
+
+
+def test_photos_in_folders_of_splits_are_found_by_the_column_s_split(tmp_path, fill, read_as):
+    table = "image,caption,split\n1.jpg,x,train\n2.jpg,x,train\n3.jpg,x,val\n"
+    fill(tmp_path, {"captions.csv": table, "train/1.jpg": "", "train/2.jpg": "", "val/3.jpg": "", "test/3.jpg": ""})
+    assert list(captions_of(read_as("csv", tmp_path))) == ["train/1.jpg", "train/2.jpg", "val/3.jpg"]

@@ -4,9 +4,11 @@ import csv
 import dataclasses
 import itertools
 import json
+import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -429,7 +431,25 @@ def test_a_run_that_goes_on_from_a_model_keeps_its_words_and_adds_the_new_ones(
     assert grown.text == known.text  # hardly a step was taken, and what was learned before is still there
 
 
-def test_a_model_of_another_shape_cannot_be_gone_on_from(unbroken, run_in, tmp_path):
+def test_a_model_of_another_shape_cannot_be_gone_on_from(unbroken, run_in, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "encode_flipped", lambda *arguments: pytest.fail("photos were encoded first"))
     network = NetworkOptions("rnn", attention=False, units=48, embedding_dim=16)
     run = dataclasses.replace(run_in(tmp_path / "run", network=network), init=ModelFolder.open(unbroken[0]))
     assert refusal(OptionsError, run, True, Listener()) == "the model to go on from has units 32, not 48"
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_done(run_in, monkeypatch):
+    monkeypatch.setattr(loop, "encode_flipped", lambda *arguments: pytest.fail("photos were encoded first"))
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        is_root = os.geteuid() == 0
+        if is_root:
+            os.seteuid(65534)
+        else:
+            os.chmod(name, 0o555)
+        try:
+            said = refusal(CaptionerError, run_in(Path(name)), True, Listener())
+        finally:
+            if is_root:
+                os.seteuid(0)
+    assert said == f"{name}: cannot be written (Permission denied)"
