@@ -2,12 +2,11 @@
 
 import os
 import resource
-import tempfile
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from nobody import as_nobody, open_folder
 from PIL import Image
 
 from captioner.cli import main
@@ -39,25 +38,10 @@ def largest_file(num_bytes):
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@contextmanager
-def as_nobody():
-    """Inside, permissions count, also where the tests are run by root."""
-    is_root = os.geteuid() == 0
-    if is_root:
-        os.seteuid(65534)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
-
-
 @pytest.fixture
 def folder():
-    """A folder that anyone may look into, unlike pytest's own."""
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
-        yield Path(name)
+    with open_folder() as path:
+        yield path
 
 
 def add_photos(folder, count, caption):

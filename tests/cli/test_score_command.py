@@ -4,6 +4,7 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from nobody import as_nobody, open_folder
 
 from captioner.cli import main
 
@@ -203,3 +204,17 @@ def test_an_official_score_has_all_that_the_others_have(write, token_file, monke
     assert scores["meteor"] == pytest.approx((7 + 5 + 4) / 3)
     assert scores["intervals"]["meteor"] == pytest.approx([4, 7], abs=1)
     assert scores["against"]["differences"]["meteor"]["verdict"] == "better beyond chance"
+
+
+@pytest.mark.parametrize("locked", ["predictions.jsonl", "tokens.txt"])
+def test_a_file_that_may_not_be_read_is_one_line_and_exit_code_1(locked):
+    with open_folder() as folder:
+        lines = [json.dumps({"image": image, "caption": caption}) for image, caption in PREDICTIONS.items()]
+        (folder / "predictions.jsonl").write_text("\n".join(lines))
+        (folder / "tokens.txt").write_text("".join(f"{name}#0\t{texts[0]}\n" for name, texts in CAPTIONS.items()))
+        (folder / locked).chmod(0)
+        with as_nobody():
+            result = run(folder / "predictions.jsonl", folder / "tokens.txt")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: {folder / locked}") and result.stderr.count("\n") == 1
+    assert "ermission denied" in result.stderr

@@ -4,16 +4,15 @@ import csv
 import dataclasses
 import itertools
 import json
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from ends import assert_same_end, record_of, spelled_out, weights_of
+from nobody import as_nobody, open_folder
 
 from captioner.errors import CaptionerError, ModelError, OptionsError
 from captioner.inference import Captioner
@@ -440,16 +439,8 @@ def test_a_model_of_another_shape_cannot_be_gone_on_from(unbroken, run_in, tmp_p
 
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_done(run_in, monkeypatch):
     monkeypatch.setattr(loop, "encode_flipped", lambda *arguments: pytest.fail("photos were encoded first"))
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
-        is_root = os.geteuid() == 0
-        if is_root:
-            os.seteuid(65534)
-        else:
-            os.chmod(name, 0o555)
-        try:
-            said = refusal(CaptionerError, run_in(Path(name)), True, Listener())
-        finally:
-            if is_root:
-                os.seteuid(0)
-    assert said == f"{name}: cannot be written (Permission denied)"
+    with open_folder() as folder:
+        folder.chmod(0o555)
+        with as_nobody():
+            said = refusal(CaptionerError, run_in(folder), True, Listener())
+    assert said == f"{folder}: cannot be written (Permission denied)"
