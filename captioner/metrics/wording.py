@@ -33,20 +33,22 @@ def repeats_itself(caption: str) -> bool:
     )
 
 
-def wording(captions: Sequence[str], train_captions: Iterable[str] = ()) -> dict:
+def wording(captions: Sequence[str], train_captions: Iterable[str] | None = None) -> dict:
     """Shares of captions (0 to 1) and their mean length in words, as JSON.
 
     broken_endings: of English, see `ends_broken`. from_train: said word for word in a train caption, case and a final
-    stop aside.
+    stop aside; only where train captions are given.
     """
-    known = {_plain(caption) for caption in train_captions}
-    return {
+    found = {
         "num_distinct_captions": len(set(captions)),
         "mean_words": _mean(len(caption.split()) for caption in captions),
         "broken_endings": _mean(map(ends_broken, captions)),
         "repeated_phrases": _mean(map(repeats_itself, captions)),
-        "from_train": _mean(_plain(caption) in known for caption in captions),
     }
+    if train_captions is not None:
+        known = {_plain(caption) for caption in train_captions}
+        found["from_train"] = _mean(_plain(caption) in known for caption in captions)
+    return found
 
 
 def _plain(caption: str) -> str:

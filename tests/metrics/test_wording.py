@@ -55,5 +55,4 @@ def test_no_captions_at_all_are_zeros():
         "mean_words": 0.0,
         "broken_endings": 0.0,
         "repeated_phrases": 0.0,
-        "from_train": 0.0,
     }
