@@ -164,6 +164,25 @@ class FineTuningOptions(Options):
 
 
 @dataclass(frozen=True)
+class SelfCriticalOptions(Options):
+    """How a network that has settled learns from the scores of what it says; the rest is as in `TrainingOptions`."""
+
+    epochs: int = 5
+    learning_rate: float = 5e-5  # peak, of the decoder
+    samples: int = 5  # captions drawn for a photo, each compared with the mean of the others
+    cross_entropy_share: float = 0.1  # of the loss; the rest is the reward's
+
+    def __post_init__(self):
+        _require(self.epochs >= 1, f"self-critical-epochs must be at least 1, not {self.epochs}")
+        _require(0 < self.learning_rate < math.inf, f"learning-rate must be above 0, not {self.learning_rate}")
+        _require(self.samples >= 2, f"samples must be at least 2, not {self.samples}")
+        _require(
+            0 <= self.cross_entropy_share < 1,
+            f"cross-entropy-share must be at least 0 and below 1, not {self.cross_entropy_share}",
+        )
+
+
+@dataclass(frozen=True)
 class DecodingOptions(Options):
     """How the decoder searches for a caption."""
 

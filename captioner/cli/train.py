@@ -1,13 +1,10 @@
 """`captioner train`"""
 
-from pathlib import Path
-
 import click
 
+from captioner.cli.sample import SAMPLE_DIR, prepare_sample, sample_options, show_sample
 from captioner.cli.shared import PATH, progress_bar, say
 from captioner.quiet import without_native_chatter
-
-_SAMPLE_DIR = Path("runs/sample")
 
 
 def _option(name, of, help, **settings):
@@ -52,6 +49,15 @@ def _option(name, of, help, **settings):
 )
 @_option("--fine-tune-epochs", "4", "Epochs of fine-tuning.", type=int)
 @_option("--fine-tune-learning-rate", "0.00003", "Peak of the encoder's schedule.", type=float, metavar="X")
+@click.option(
+    "--objective",
+    type=click.Choice(["cross-entropy", "self-critical"]),
+    default="cross-entropy",
+    show_default=True,
+    help="What the decoder learns from: the next word of given captions; or, once it has settled, how captions that it"
+    " says score. With --init it is taken to have settled, and --epochs and --learning-rate are of what follows.",
+)
+@_option("--self-critical-epochs", "5", "Epochs of self-critical training.", type=int)
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on with an interrupted run.")
 def train(
     data_dir,
@@ -66,6 +72,8 @@ def train(
     fine_tune_encoder,
     fine_tune_epochs,
     fine_tune_learning_rate,
+    objective,
+    self_critical_epochs,
     resume,
     **training,
 ):
@@ -76,7 +84,13 @@ def train(
 
     Example: captioner train data/flickr8k runs/lstm
     """
-    from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, TrainingOptions
+    from captioner.options import (
+        DecodingOptions,
+        FineTuningOptions,
+        NetworkOptions,
+        SelfCriticalOptions,
+        TrainingOptions,
+    )
     from captioner.presets import open_model
 
     if (data_dir is None) != (output_dir is None):
@@ -88,22 +102,30 @@ def train(
     tuning = {"epochs": fine_tune_epochs, "learning_rate": fine_tune_learning_rate}
     if not fine_tune_encoder and set(tuning.values()) != {None}:
         raise click.UsageError("--fine-tune-epochs and --fine-tune-learning-rate go with --fine-tune-encoder")
-    if fine_tune_encoder and init is not None:
-        training, tuning = _as_fine_tuning(training, tuning)
+    speaking, speaks = {"epochs": self_critical_epochs}, objective == "self-critical"
+    if not speaks and self_critical_epochs is not None:
+        raise click.UsageError("--self-critical-epochs goes with --objective self-critical")
+    if speaks and fine_tune_epochs is not None:
+        raise click.UsageError("give --self-critical-epochs: with --objective self-critical the encoder learns as long")
+    if init is not None and speaks:
+        training, speaking = _as_second_phase(training, speaking, "--self-critical-epochs", "learning_rate")
+    elif init is not None and fine_tune_encoder:
+        training, tuning = _as_second_phase(training, tuning, "--fine-tune-epochs", "decoder_learning_rate")
     source = None if init is None else open_model(init)
     training["flipped_share"] = {None: None, True: TrainingOptions().flipped_share, False: 0.0}[mirror]
     network = {"decoder": decoder, "attention": attention, "units": units}
     network |= {"embedding_dim": embedding_dim, "dropout": dropout}
     bases = (
-        _sample_options() if is_sample else (NetworkOptions() if source is None else source.network, TrainingOptions())
+        sample_options() if is_sample else (NetworkOptions() if source is None else source.network, TrainingOptions())
     )
     network, training = (_with_asked(base, asked) for base, asked in zip(bases, (network, training), strict=True))
     tuning = _with_asked(FineTuningOptions(), tuning) if fine_tune_encoder else None
+    speaking = _with_asked(SelfCriticalOptions(), speaking) if speaks else None
     if is_sample:
-        data_dir, output_dir = _prepare_sample(), _SAMPLE_DIR
-    folder = _train(data_dir, output_dir, network, training, DecodingOptions(), source, tuning, resume)
+        data_dir, output_dir = prepare_sample(), SAMPLE_DIR
+    folder = _train(data_dir, output_dir, network, training, DecodingOptions(), source, tuning, speaking, resume)
     if is_sample:
-        _show_sample(folder, data_dir)
+        show_sample(folder, data_dir)
     else:
         click.echo(f"model: {output_dir}")
         say(f"caption with it: captioner caption photo.jpg --model {output_dir}")
@@ -117,16 +139,16 @@ def _with_asked(base, asked: dict):
     return replace(base, **{name: value for name, value in asked.items() if value is not None})
 
 
-def _as_fine_tuning(training: dict, tuning: dict) -> tuple[dict, dict]:
-    """Both, the epochs and the decoder's learning rate being of fine-tuning, as there is no other phase."""
-    if None not in (training["epochs"], tuning["epochs"]):
-        raise click.UsageError("give one of --epochs and --fine-tune-epochs: with --init they are the same")
-    epochs = training["epochs"] if tuning["epochs"] is None else tuning["epochs"]
-    tuning = tuning | {"epochs": epochs, "decoder_learning_rate": training["learning_rate"]}
-    return training | {"epochs": None, "learning_rate": None}, tuning
+def _as_second_phase(training: dict, second: dict, option: str, learning_rate: str) -> tuple[dict, dict]:
+    """Both, the epochs and the decoder's learning rate being of the second phase, as there is no other."""
+    if None not in (training["epochs"], second["epochs"]):
+        raise click.UsageError(f"give one of --epochs and {option}: with --init they are the same")
+    epochs = training["epochs"] if second["epochs"] is None else second["epochs"]
+    second = second | {"epochs": epochs, learning_rate: training["learning_rate"]}
+    return training | {"epochs": None, "learning_rate": None}, second
 
 
-def _train(data_dir, output_dir, network, training, decoding, source, tuning, resume):
+def _train(data_dir, output_dir, network, training, decoding, source, tuning, speaking, resume):
     from captioner.cli.encoders import encoder_of
     from captioner.datasets import Dataset
     from captioner.model_folder import ENCODER_GRAPH
@@ -140,7 +162,7 @@ def _train(data_dir, output_dir, network, training, decoding, source, tuning, re
     with without_native_chatter():
         from captioner.training import Listener, Run, train
 
-    run = Run(dataset, output_dir, encoder, graph_path, network, training, decoding, source, tuning)
+    run = Run(dataset, output_dir, encoder, graph_path, network, training, decoding, source, tuning, speaking)
     return train(run, resume, Listener(say, _show_progress))
 
 
@@ -154,69 +176,8 @@ def _show_progress(items, done, total, title, unit):
                 yield item
                 bar.update()
 
-    def show(loss, tokens_per_second):
-        bar.set_postfix({"loss": f"{loss:.3f}", "tokens/s": f"{tokens_per_second:,.0f}"}, refresh=False)
+    def show(measured, tokens_per_second):
+        values = {name: f"{value:.3f}" for name, value in measured.items()}
+        bar.set_postfix(values | {"tokens/s": f"{tokens_per_second:,.0f}"}, refresh=False)
 
     return shown(), show
-
-
-def _sample_options():
-    from captioner.options import NetworkOptions, TrainingOptions
-
-    return (
-        NetworkOptions(units=128, embedding_dim=64, dropout=0.0, recurrent_dropout=0.0),
-        TrainingOptions(
-            epochs=20, batch_size=8, learning_rate=4e-3, ema_decay=0.95, word_dropout=0.0, flipped_share=0.0
-        ),
-    )
-
-
-def _prepare_sample() -> Path:
-    from captioner.cli.encoders import open_encoder
-    from captioner.datasets import prepare, read_annotations
-    from captioner.datasets.drawings import write_drawings
-    from captioner.inference import default_threads
-    from captioner.options import PrepareOptions
-
-    source, data_dir = _SAMPLE_DIR / "drawings", _SAMPLE_DIR / "data"
-    if not (data_dir / "dataset.json").exists():
-        say(f"drawing scenes into {source}")
-        write_drawings(source)
-        format_name, annotations = read_annotations(source, "sidecar")
-        options = PrepareOptions(format="sidecar", min_count=1)
-        encoder = open_encoder(options.encoder)
-        with progress_bar(len(annotations.examples), "drawings", "encoding") as bar:
-            prepare(
-                annotations,
-                format_name,
-                source,
-                data_dir,
-                options,
-                encoder,
-                default_threads(),
-                lambda done, total: bar.update(done - bar.n),
-            )
-    return data_dir
-
-
-def _show_sample(folder, data_dir) -> None:
-    """Captions of unseen drawings, their scores, and how to go on."""
-    from captioner.datasets import Dataset
-    from captioner.evaluation import caption_examples, score_examples
-    from captioner.inference import Captioner
-    from captioner.metrics import describe_counts
-
-    dataset = Dataset.open(data_dir)
-    examples = dataset.split("test")
-    with without_native_chatter():
-        captioner = Captioner(folder)
-    captions = [c.text for c in caption_examples(captioner, dataset, examples, folder.decoding)]
-    for example, caption in list(zip(examples, captions, strict=True))[:5]:
-        click.echo(f"{_SAMPLE_DIR / 'drawings' / example.image}\t{caption}")
-    scores = score_examples(examples, captions)
-    click.echo(
-        f"{len(examples)} drawings of combinations never trained on:"
-        f" BLEU-4 {scores['bleu_4']:.3f}, CIDEr-D {scores['cider']:.3f} ({describe_counts(scores)})"
-    )
-    click.echo("With your own photos (photo.jpg + photo.txt, or Flickr8k):  captioner prepare PHOTOS data/mine")
-    click.echo("                                                            captioner train data/mine runs/mine")

@@ -17,6 +17,7 @@ from captioner.metrics.scores import (
     tokenizer_name,
 )
 from captioner.metrics.tally import Part, Tally, tally_tokens
+from captioner.metrics.wording import ends_broken, repeats_itself, wording
 
 __all__ = [
     "LEVEL",
@@ -32,13 +33,16 @@ __all__ = [
     "choose_tokenizer",
     "corpus_bleu",
     "describe_counts",
+    "ends_broken",
     "interval",
     "paired_differences",
     "ptb_tokenize",
+    "repeats_itself",
     "resampled_scores",
     "rouge_l",
     "score_captions",
     "tally_captions",
     "tally_tokens",
     "tokenizer_name",
+    "wording",
 ]

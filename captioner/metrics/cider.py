@@ -57,14 +57,38 @@ class CiderScorer:
         documents = np.ones(len(self._id_of_ngram) + 1)  # one more: id -1, an n-gram of no reference, is in "one"
         documents[list(frequencies.keys())] = list(frequencies.values())
         self._idf = np.log(len(references)) - np.log(documents)
-        self._photos = [self._prepare(photo_references) for photo_references in references]
+        self._references = references
+        self._photos: dict[int, _Photo] = {}  # those that were asked for
 
     def score(self, photo: int, prediction: Sequence[Hashable]) -> float:
         """CIDEr-D of one caption of photo number `photo`: 0 for no likeness, 10 for the only reference itself.
 
         Papers print 100 times this. A caption without tokens, or without an n-gram of a reference, scores 0.
         """
-        vector, references = self._vector(prediction), self._photos[photo]
+        return self._score(self._photo(photo), prediction)
+
+    def scores(self, photos: Sequence[int], predictions: Sequence[Sequence[Hashable]]) -> np.ndarray:
+        """CIDEr-D of many captions, each of the photo beside it: (captions,) float."""
+        pairs = zip(photos, predictions, strict=True)
+        return np.array([self.score(photo, prediction) for photo, prediction in pairs], dtype=float)
+
+    def scores_against(
+        self, references: Sequence[Sequence[Hashable]], predictions: Sequence[Sequence[Hashable]]
+    ) -> np.ndarray:
+        """CIDEr-D of several captions of one photo that frequencies need not be of: (captions,) float.
+
+        An n-gram that no photo of the frequencies has is rarest of all, and matches nothing.
+        """
+        photo = self._prepare(references)
+        return np.array([self._score(photo, prediction) for prediction in predictions], dtype=float)
+
+    def _photo(self, photo: int) -> _Photo:
+        if photo not in self._photos:
+            self._photos[photo] = self._prepare(self._references[photo])
+        return self._photos[photo]
+
+    def _score(self, references: _Photo, prediction) -> float:
+        vector = self._vector(prediction)
         rows = np.searchsorted(references.ids, vector.ids)
         shared = references.ids[rows] == vector.ids
         theirs = references.weights[rows[shared]]  # (shared ngrams, references)
@@ -74,11 +98,6 @@ class CiderScorer:
         cosines = np.divide(dots, norms, out=np.zeros_like(norms), where=norms > 0)
         penalties = np.exp(-((vector.length - references.lengths) ** 2) / (2 * SIGMA**2))
         return float(10 * (cosines * penalties).mean())
-
-    def scores(self, photos: Sequence[int], predictions: Sequence[Sequence[Hashable]]) -> np.ndarray:
-        """CIDEr-D of many captions, each of the photo beside it: (captions,) float."""
-        pairs = zip(photos, predictions, strict=True)
-        return np.array([self.score(photo, prediction) for photo, prediction in pairs], dtype=float)
 
     def _vector(self, tokens) -> _Vector:
         counts = _count_ngrams(tokens)
@@ -90,10 +109,13 @@ class CiderScorer:
 
     def _prepare(self, references) -> _Photo:
         vectors = [self._vector(tokens) for tokens in references]
-        ids = np.unique(np.concatenate([vector.ids for vector in vectors] + [[len(self._id_of_ngram)]]))
+        ids = np.unique(
+            np.concatenate([vector.ids[vector.ids >= 0] for vector in vectors] + [[len(self._id_of_ngram)]])
+        )
         weights = np.zeros((len(ids), len(vectors)))
         for column, vector in enumerate(vectors):
-            weights[np.searchsorted(ids, vector.ids), column] = vector.weights
+            is_known = vector.ids >= 0
+            weights[np.searchsorted(ids, vector.ids[is_known]), column] = vector.weights[is_known]
         norms = np.stack([vector.norms for vector in vectors], axis=1)
         return _Photo(ids, weights, norms, np.array([vector.length for vector in vectors]))
 

@@ -1,6 +1,6 @@
 """Scores as they are printed: what was scored, the scores, how sure they are."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from captioner.datasets import Example
 from captioner.metrics import (
@@ -13,6 +13,7 @@ from captioner.metrics import (
     resampled_scores,
     tally_captions,
     tokenizer_name,
+    wording,
 )
 from captioner.options import BootstrapOptions
 
@@ -28,8 +29,14 @@ def tally_examples(examples: Sequence[Example], captions: Sequence[str], officia
     return tally_captions(predictions, references, _tokenizer_of(examples), official)
 
 
-def score_report(examples: Sequence[Example], captions: Sequence[str], tally: Tally, options: BootstrapOptions) -> dict:
-    """Scores, counts and intervals as JSON.
+def score_report(
+    examples: Sequence[Example],
+    captions: Sequence[str],
+    tally: Tally,
+    options: BootstrapOptions,
+    train_captions: Iterable[str] | None = None,
+) -> dict:
+    """Scores, counts, intervals and how the captions read, as JSON.
 
     All scores are fractions. `split` is None where the photos are of none, and "dev+test" where of several.
     """
@@ -38,7 +45,7 @@ def score_report(examples: Sequence[Example], captions: Sequence[str], tally: Ta
         "split": None if None in splits else "+".join(splits),
         **tally.scores(),
         **tally.counts(),
-        "num_distinct_captions": len(set(captions)),
+        **wording(captions, train_captions),
         "tokenizer": tokenizer_name(_tokenizer_of(examples)),
         "intervals": {name: list(interval(values)) for name, values in resampled_scores(tally, options).items()},
         "bootstrap": {

@@ -112,6 +112,7 @@ def _record(run: Run, encoder: EncoderInfo, network: CaptionNetwork, progress: P
         "network": run.network.to_json() | {"parameters": network.count_params()},
         "training": run.training.to_json(),
         "fine_tuning": None if run.fine_tuning is None else _fine_tuning(run, progress),
+        "self_critical": None if run.self_critical is None else run.self_critical.to_json() | _began_with(progress),
         "run": run.identity(),
         "init": None if run.init is None else run.init.name,
         "decoding": run.decoding.to_json(),
@@ -124,10 +125,13 @@ def _record(run: Run, encoder: EncoderInfo, network: CaptionNetwork, progress: P
 
 
 def _fine_tuning(run: Run, progress: Progress) -> dict:
-    """settled: what it began with; is_kept: whether what it gave is what the model has."""
-    return run.fine_tuning.to_json() | {
-        "cut": encoder_spec(run.encoder.name).cut,
-        "began_with": run.encoder.key,
+    cut = {"cut": encoder_spec(run.encoder.name).cut, "began_with": run.encoder.key}
+    return run.fine_tuning.to_json() | cut | _began_with(progress)
+
+
+def _began_with(progress: Progress) -> dict:
+    """settled: what the second phase began with; is_kept: whether what it gave is what the model has."""
+    return {
         "num_settled_epochs": progress.num_settled,
         "settled": progress.settled,
         "is_kept": progress.is_tuned,

@@ -14,15 +14,13 @@ from captioner.outputs.figures import draw_learning_curves
 from captioner.training.board import FOLDER as BOARD
 from captioner.training.board import Board
 from captioner.training.checkpoint import Progress, changed_options, load_checkpoint
-from captioner.training.fine_tuning import fine_tuning_phase, look_at_photos
 from captioner.training.finish import write_model
-from captioner.training.judge import DevJudge
-from captioner.training.lessons import flipped_images, lessons_of
-from captioner.training.phase import Phase, scores_text
+from captioner.training.lessons import flipped_images
+from captioner.training.phase import scores_text
+from captioner.training.phases import first_phase, second_phase
 from captioner.training.photos import encode_flipped, encode_photos
 from captioner.training.run import CHECKPOINT, Listener, Run
-from captioner.training.seeing import Eyes
-from captioner.training.teacher_forcing import Trainer
+from captioner.training.seeing import Eyes, look_at_photos
 
 LOG = "log.csv"
 CURVES = "learning_curves.png"
@@ -48,9 +46,9 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
     check_writable(run.output_dir)
     _check_init(run)
 
-    if run.sees_as_init and not run.begins_settled:
-        encode_photos(run, listener)
-    if not run.begins_settled:
+    if run.learns_from_features:
+        if run.sees_as_init:
+            encode_photos(run, listener)
         encode_flipped(run, flipped_images(run), listener)
     eyes = None
     if run.fine_tuning is not None:  # first of all: what is missing for it shows before hours of training
@@ -59,7 +57,7 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
     keras.utils.set_random_seed(run.training.seed)
     network = _first_network(run)
     progress = _learn(run, network, eyes, listener)
-    folder = write_model(run, network, progress, eyes.encoder if progress.is_tuned else None, listener.say)
+    folder = write_model(run, network, progress, eyes.encoder if eyes and progress.is_tuned else None, listener.say)
     run.checkpoint_path.unlink(missing_ok=True)
     return folder
 
@@ -73,27 +71,32 @@ def _learn(run: Run, network: CaptionNetwork, eyes: Eyes | None, listener: Liste
 
     def log(row: dict, captions: list[str]) -> None:
         _write_log(run.output_dir / LOG, progress.history)
-        draw_learning_curves(progress.history, run.output_dir / CURVES)
+        draw_learning_curves(progress.history, progress.best_epoch, run.output_dir / CURVES)
         board.add(row, captions)
 
     if "dev" not in run.dataset.splits:
         listener.say(f"no dev split: all {run.num_epochs} epochs are run, and the last one is kept")
     if not run.begins_settled and progress.settled is None:
-        phase = _decoder_phase(run, network)
+        phase = first_phase(run, network)
         if state is not None:
             phase.resume(state, progress, listener)
         phase.train(progress, listener, log)
-    if eyes is not None:
-        phase = fine_tuning_phase(run, eyes, network)
+    if run.has_second_phase:
+        phase = second_phase(run, eyes, network)
         if progress.settled is None:
             phase.settle(progress)
-            listener.say(f"fine-tuning the encoder with a decoder that has settled:{scores_text(progress.settled)}")
+            listener.say(f"{_what_follows(run)} a decoder that has settled:{scores_text(progress.settled)}")
         else:
             phase.resume(state, progress, listener)
         phase.train(progress, listener, log)
         if not progress.is_tuned:
             listener.say("dev CIDEr-D has not risen above that of the settled model, which is the one that is kept")
     return progress
+
+
+def _what_follows(run: Run) -> str:
+    how = "" if run.self_critical is None else ", self-critically,"
+    return f"training{how}" if run.fine_tuning is None else f"fine-tuning the encoder{how} with"
 
 
 def _finished_model(run: Run, listener: Listener) -> ModelFolder:
@@ -130,13 +133,6 @@ def _first_network(run: Run) -> CaptionNetwork:
     return grown_network(source, run.network, len(run.tokenizer))
 
 
-def _decoder_phase(run: Run, network: CaptionNetwork) -> Phase:
-    """The decoder learns from the features that the dataset holds."""
-    lessons = lessons_of(run, run.encoder)
-    trainer = Trainer(network, run.training, lessons.num_steps(run.training.batch_size) * run.training.epochs)
-    return Phase(run, trainer, lessons, DevJudge(network, run, run.encoder))
-
-
 def _clear(folder: Path) -> None:
     """Removes an earlier run's files, finished or not, and nothing where there was no run."""
     if (folder / CHECKPOINT).exists() or is_model(folder):
@@ -148,6 +144,7 @@ def _clear(folder: Path) -> None:
 
 def _write_log(path: Path, history: list[dict]) -> None:
     with written_whole(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        rows = csv.DictWriter(file, list(history[0]), lineterminator="\n")
+        names = dict.fromkeys(name for row in history for name in row)  # phases differ in what they measure
+        rows = csv.DictWriter(file, list(names), lineterminator="\n")
         rows.writeheader()
         rows.writerows(history)

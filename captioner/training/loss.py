@@ -1,4 +1,4 @@
-"""The loss of teacher forcing."""
+"""What training makes smaller."""
 
 import tensorflow as tf
 
@@ -9,9 +9,18 @@ def caption_loss(logits, targets, weights, label_smoothing: float):
     The targets are smoothed towards the uniform distribution (Szegedy et al. 2016, section 7).
     logits: (..., vocabulary) float; targets: (...) int; weights: (...) float, not all 0 -> scalar float32.
     """
+    return weighted_loss(logits, targets, weights, label_smoothing) / tf.reduce_sum(weights)
+
+
+def weighted_loss(logits, targets, weights, label_smoothing: float):
+    """The sum of each position's weight times its cross-entropy; shapes as of `caption_loss`.
+
+    With advantages for weights its gradient is that of REINFORCE (Williams 1992): what was said gets likelier where
+    its advantage is above 0, and less likely below.
+    """
     logits = tf.cast(logits, tf.float32)
     losses = _smoothed_cross_entropy(logits, tf.convert_to_tensor(targets), tf.constant(label_smoothing, tf.float32))
-    return tf.reduce_sum(losses * weights) / tf.reduce_sum(weights)
+    return tf.reduce_sum(losses * weights)
 
 
 @tf.custom_gradient

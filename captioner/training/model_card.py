@@ -4,6 +4,7 @@ _SCORES = {"bleu_1": "BLEU-1", "bleu_2": "BLEU-2", "bleu_3": "BLEU-3", "bleu_4":
     "rouge_l": "ROUGE-L",
     "cider": "CIDEr-D",
 }
+_MEASURES = ("loss", "reward")  # mean cross-entropy of a token in nats; mean CIDEr-D of what was said
 _DECODERS = {"rnn": "an RNN", "lstm": "an LSTM", "gru": "a GRU"}
 
 
@@ -32,11 +33,11 @@ def model_card(name: str, record: dict) -> str:
         "",
         "## Training",
         "",
-        f"{len(record['epochs'])} epochs of teacher forcing in {record['seconds'] / 60:.0f} minutes, seed"
+        f"{len(record['epochs'])} epochs in {record['seconds'] / 60:.0f} minutes, seed"
         f" {training['seed']}, {training['batch_size']} photos a step, learning rate {_learning_rate(record):g};"
         f" the weights kept are those of {_kept(record)}.{_mirror_sentence(training)}"
         " Every option is in `training.json`.",
-        *_fine_tuning_lines(record),
+        *_second_phase_lines(record),
         "",
         *_epoch_lines(record["epochs"]),
     ]
@@ -64,37 +65,57 @@ def _score_lines(record: dict) -> list[str]:
 
 def _learning_rate(record: dict) -> float:
     """The decoder's, in the first of the epochs."""
-    tuning = record.get("fine_tuning")
-    begins_settled = tuning is not None and tuning["num_settled_epochs"] == 0
-    return tuning["decoder_learning_rate"] if begins_settled else record["training"]["learning_rate"]
+    tuning, speaking = record.get("fine_tuning"), record.get("self_critical")
+    second = speaking or tuning
+    if second is None or second["num_settled_epochs"] > 0:
+        return record["training"]["learning_rate"]
+    return _second_learning_rate(tuning, speaking)
+
+
+def _second_learning_rate(tuning: dict | None, speaking: dict | None) -> float:
+    return tuning["decoder_learning_rate"] if speaking is None else speaking["learning_rate"]
 
 
 def _kept(record: dict) -> str:
     return f"epoch {record['best_epoch']}" if record["best_epoch"] else f"{record['init']}, which it began with"
 
 
-def _fine_tuning_lines(record: dict) -> list[str]:
-    tuning = record.get("fine_tuning")
-    if tuning is None:
+def _second_phase_lines(record: dict) -> list[str]:
+    tuning, speaking = record.get("fine_tuning"), record.get("self_critical")
+    second = speaking or tuning
+    if second is None:
         return []
-    kept = "" if tuning["is_kept"] else " That did not raise CIDEr-D on dev, so the encoder is left as it was."
-    return [
-        "",
-        f"From epoch {tuning['num_settled_epochs'] + 1} on, the layers of the encoder behind `{tuning['cut']}` learned,"
-        f" too, at a learning rate of {tuning['learning_rate']:g} (the decoder at {tuning['decoder_learning_rate']:g}),"
-        f" batch normalisation frozen.{kept}",
-    ]
+    rate = _second_learning_rate(tuning, speaking)
+    sentences = [f"From epoch {second['num_settled_epochs'] + 1} on,"]
+    if speaking is not None:
+        share = speaking["cross_entropy_share"]
+        sentences.append(
+            "the decoder learned self-critically (Rennie et al. 2017): it drew"
+            f" {speaking['samples']} captions a photo, each rewarded with its CIDEr-D less the mean of the others,"
+            f" the end token counted; {share:.0%} of the loss was cross-entropy."
+        )
+    if tuning is not None:
+        sentences.append(
+            f"{'the' if speaking is None else 'The'} layers of the encoder behind `{tuning['cut']}` learned, too, at a"
+            f" learning rate of {tuning['learning_rate']:g}, batch normalisation frozen."
+        )
+    sentences.append(f"The decoder's learning rate was {rate:g}.")
+    if not second["is_kept"]:
+        sentences.append("That did not raise CIDEr-D on dev, so the model is left as it was.")
+    return ["", " ".join(sentences)]
 
 
 def _epoch_lines(epochs: list[dict]) -> list[str]:
     """A table of the epochs, with dev scores (beam 3) where there are any."""
     shown = [name for name in ("bleu_4", "cider") if name in epochs[-1]]
-    header = ["epoch", "loss", *(f"dev {_SCORES[name]}" for name in shown), "seconds"]
+    measures = [name for name in _MEASURES if any(name in row for row in epochs)]
+    header = ["epoch", *measures, *(f"dev {_SCORES[name]}" for name in shown), "seconds"]
     return [
         "| " + " | ".join(header) + " |",
         "|---" * len(header) + "|",
         *(
-            f"| {row['epoch']} | {row['loss']:.3f} | "
+            f"| {row['epoch']} | "
+            + "".join(f"{row[name]:.3f} | " if name in row else "| " for name in measures)
             + "".join(f"{row[name]:.4f} | " for name in shown)
             + f"{row['seconds']:.0f} |"
             for row in epochs

@@ -52,7 +52,7 @@ class Phase:
             row = self._end_epoch(progress)
             self.save(progress)
             log(row, self.judge.captions)
-            listener.say(_summary(row, self._last_epoch(progress)))
+            listener.say(_summary(row, self.trainer.measure, self._last_epoch(progress)))
         self.trainer.use_weights(progress.best_weights)
 
     def save(self, progress: Progress) -> None:
@@ -87,7 +87,8 @@ class Phase:
             num_tokens += batch.weights.sum()
             now = time.monotonic()
             progress.epoch_seconds = seconds_before + now - started
-            show(sum(progress.losses[-50:]) / len(progress.losses[-50:]), num_tokens / (now - started))
+            recent = progress.losses[-50:]
+            show({self.trainer.measure: sum(recent) / len(recent)}, num_tokens / (now - started))
             if now - saved >= SECONDS_BETWEEN_CHECKPOINTS:
                 self.save(progress)
                 saved = now
@@ -97,7 +98,7 @@ class Phase:
         started = time.monotonic()
         row = {
             "epoch": len(progress.history) + 1,
-            "loss": sum(progress.losses) / len(progress.losses),
+            self.trainer.measure: sum(progress.losses) / len(progress.losses),
             "learning_rate": self.trainer.learning_rate,
         }
         current = self.trainer.use_averages()
@@ -121,8 +122,9 @@ class Phase:
         )
 
 
-def _summary(row: dict, num_epochs: int) -> str:
-    return f"epoch {row['epoch']}/{num_epochs}  loss {row['loss']:.3f}{scores_text(row)}  {row['seconds']:.0f} s"
+def _summary(row: dict, measure: str, num_epochs: int) -> str:
+    learned = f"{measure} {row[measure]:.3f}"
+    return f"epoch {row['epoch']}/{num_epochs}  {learned}{scores_text(row)}  {row['seconds']:.0f} s"
 
 
 def scores_text(row: dict) -> str:

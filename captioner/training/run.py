@@ -8,7 +8,7 @@ from pathlib import Path
 from captioner.datasets import Dataset
 from captioner.files import sha256_of
 from captioner.model_folder import CONFIG, VOCABULARY, EncoderInfo, ModelFolder
-from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, TrainingOptions
+from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, SelfCriticalOptions, TrainingOptions
 from captioner.tokenizer import Tokenizer
 
 CHECKPOINT = "checkpoint.npz"
@@ -19,12 +19,12 @@ class Listener:
     """Told how a run goes.
 
     say: takes a line. progress: `(items, done, total, title, unit)` -> the same items, batches or photos, and a
-    function that takes the mean loss of the last steps and the tokens a second after each batch.
+    function that takes the mean of the last steps, as `{"loss": ...}`, and the tokens a second after each batch.
     """
 
     say: Callable[[str], None] = lambda line: None
-    progress: Callable[[Iterable, int, int, str, str], tuple[Iterable, Callable[[float, float], None]]] = (
-        lambda items, done, total, title, unit: (items, lambda loss, tokens_per_second: None)
+    progress: Callable[[Iterable, int, int, str, str], tuple[Iterable, Callable[[dict, float], None]]] = (
+        lambda items, done, total, title, unit: (items, lambda measured, tokens_per_second: None)
     )
 
 
@@ -40,7 +40,9 @@ class Run:
     training: TrainingOptions
     decoding: DecodingOptions
     init: ModelFolder | None = None  # a model to go on from, whose words keep their places
-    fine_tuning: FineTuningOptions | None = None  # of the encoder, once the decoder has settled, as that of `init` has
+    # What follows once the decoder has settled, as that of `init` has: one phase, of one of these or of both.
+    fine_tuning: FineTuningOptions | None = None  # of the encoder
+    self_critical: SelfCriticalOptions | None = None
 
     @property
     def checkpoint_path(self) -> Path:
@@ -53,8 +55,17 @@ class Run:
 
     @property
     def begins_settled(self) -> bool:
-        """Whether the decoder's own training is left out: a model that is given to be fine-tuned has settled."""
-        return self.fine_tuning is not None and self.init is not None
+        """Whether teacher forcing of the decoder alone is left out: a model that is given has settled."""
+        return self.has_second_phase and self.init is not None
+
+    @property
+    def learns_from_features(self) -> bool:
+        """Whether a phase learns from what the whole encoder gives, and not only its first blocks."""
+        return self.fine_tuning is None or not self.begins_settled
+
+    @property
+    def has_second_phase(self) -> bool:
+        return self.fine_tuning is not None or self.self_critical is not None
 
     @property
     def sees_as_init(self) -> bool:
@@ -69,12 +80,17 @@ class Run:
     @property
     def num_epochs(self) -> int:
         """The most that are run, in all phases."""
-        tuning = 0 if self.fine_tuning is None else self.fine_tuning.epochs
-        return tuning + (0 if self.begins_settled else self.training.epochs)
+        return self.num_second_epochs + (0 if self.begins_settled else self.training.epochs)
+
+    @property
+    def num_second_epochs(self) -> int:
+        if self.self_critical is not None:
+            return self.self_critical.epochs
+        return 0 if self.fine_tuning is None else self.fine_tuning.epochs
 
     def identity(self) -> dict:
         """What must be the same for an interrupted run to go on."""
-        tuning = {} if self.fine_tuning is None else self.fine_tuning.to_json()
+        second = {"fine_tuning": self.fine_tuning, "self_critical": self.self_critical}
         return {
             **self.network.to_json(),
             **self.training.to_json(),
@@ -82,5 +98,10 @@ class Run:
             "captions": sha256_of(self.dataset.folder / "captions.jsonl"),
             "vocabulary": sha256_of(self.dataset.folder / VOCABULARY),
             "init": None if self.init is None else sha256_of(self.init.path / CONFIG),
-            **{f"fine_tuning_{name}": value for name, value in tuning.items()},
+            **{
+                f"{phase}_{name}": value
+                for phase, options in second.items()
+                if options is not None
+                for name, value in options.to_json().items()
+            },
         }

@@ -15,7 +15,9 @@ from captioner.errors import ModelError
 from captioner.inference import Encoder
 from captioner.model import CaptionNetwork, load_weights
 from captioner.quiet import without_native_chatter
-from captioner.training.run import Run
+from captioner.training.lessons import flipped_images
+from captioner.training.photos import fill_cache
+from captioner.training.run import Listener, Run
 
 
 class SeeingNetwork(keras.Model):
@@ -28,6 +30,7 @@ class SeeingNetwork(keras.Model):
         super().__init__(name="seeing")
         self.rest, self.decoder = rest, decoder
         _, self.num_regions, self.depth = rest.input_shape
+        self.vocabulary_size = decoder.vocabulary_size
         self.built = True
 
     def begin(self, features, training=False):
@@ -78,6 +81,22 @@ class Eyes:
             path = Path(folder) / "trunk.tflite"
             export_encoder(self.trunk, path)
             return Encoder.a_photo_a_core(path, self.key)
+
+
+def look_at_photos(run: Run, eyes: Eyes, listener: Listener) -> None:
+    """Fills the dataset's cache of what the trunk gives, which no learning changes; photos in a mirror, too.
+
+    Raises: DatasetError when a photo is missing or cannot be read, or the cache cannot be written.
+    """
+    examples = [example for example in run.dataset.examples if example.split in ("train", "dev")]
+    flipped = flipped_images(run)
+
+    def open_trunk():
+        num_bytes = 2 * eyes.num_regions * eyes.depth * (len(examples) + len(flipped))
+        listener.say(f"looking at the photos through the encoder's first blocks, once ({num_bytes / 1e9:.1f} GB)")
+        return eyes.open_trunk()
+
+    fill_cache(run.dataset.feature_cache(eyes), run.dataset, examples, open_trunk, listener, flipped)
 
 
 def _keras_encoder(run: Run) -> tuple[keras.Model, str]:

@@ -69,7 +69,12 @@ class FusedAdam(keras.optimizers.Adam):
 
 
 class Trainer:
-    """A network being trained, with all the state a run needs to go on exactly where it was."""
+    """A network being trained, with all the state a run needs to go on exactly where it was.
+
+    measure: what `step` gives, as a row of the log calls it.
+    """
+
+    measure = "loss"
 
     def __init__(
         self,
@@ -96,6 +101,9 @@ class Trainer:
 
     def step(self, batch: Batch) -> float:
         """Learns from one batch; its loss, in nats a token, smoothing included; NaN where a gradient is not finite."""
+        return self._learn(batch)
+
+    def _learn(self, batch: Batch) -> float:
         arrays = batch.features, batch.tokens, batch.targets, batch.weights
         return float(self._compiled_step(*map(tf.constant, arrays)))
 
@@ -140,13 +148,16 @@ class Trainer:
         packing = Packing.of(lengths, tf.shape(tokens)[2])
         with tf.GradientTape() as tape:
             logits = self.network(features, tokens, packing=packing, training=True)
-            loss = caption_loss(logits, packing.pack(targets), packing.pack(weights), self.options.label_smoothing)
+            loss = self._loss(logits, packing.pack(targets), packing.pack(weights))
         variables = self.network.trainable_variables
         gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, variables), self.options.clip_norm)
         self.optimizer.apply(gradients, variables)
         steps = tf.cast(self.optimizer.iterations, tf.float32)
         tf.cond(steps % _STEPS_AN_AVERAGE == 0, lambda: self._average(steps), lambda: None)
         return tf.where(tf.math.is_finite(norm), loss, float("nan"))
+
+    def _loss(self, logits, targets, weights):
+        return caption_loss(logits, targets, weights, self.options.label_smoothing)
 
     def _average(self, steps) -> None:
         """Moves the averages towards the weights, as far as a move after every step would have."""

@@ -36,6 +36,8 @@ def test_every_score_has_an_interval_over_photos(run):
     assert (scores["bootstrap"]["resamples"], scores["bootstrap"]["seed"]) == (200, 5)
     assert scores["references_per_photo"]["min"] >= 1
     assert scores["num_distinct_captions"] >= 1
+    assert scores["mean_words"] >= 1
+    assert all(0 <= scores[name] <= 1 for name in ("broken_endings", "repeated_phrases", "from_train"))
 
 
 def test_an_official_score_without_java_is_one_line_before_anything_is_captioned(run, monkeypatch, tmp_path):

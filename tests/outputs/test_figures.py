@@ -13,8 +13,8 @@ LOSSES = [{"epoch": epoch, "loss": 5 / epoch} for epoch in (1, 2, 3)]
 SCORED = [row | dict.fromkeys(SCORE_LABELS, 0.1 * row["epoch"]) for row in LOSSES]
 
 
-def drawn(history, path):
-    draw_learning_curves(history, path)
+def drawn(history, path, best_epoch=1):
+    draw_learning_curves(history, best_epoch, path)
     with Image.open(path) as image:
         assert image.format == "PNG"
         return np.asarray(image.convert("RGB")).astype(int)
@@ -39,6 +39,19 @@ def test_dev_scores_are_a_second_panel(tmp_path):
     assert has_ink_of(pixels[:, :600], RED_LINE) and has_ink_of(pixels[:, 600:], BLUE_LINE)
 
 
+def test_a_reward_is_a_panel_of_its_own(tmp_path):
+    rows = [{"epoch": 4, "reward": 0.5}, {"epoch": 5, "reward": 0.6}]
+    assert drawn(LOSSES + rows, tmp_path / "curves.png").shape[:2] == (480, 1200)
+    assert drawn(rows, tmp_path / "curves.png").shape[:2] == (480, 600)
+
+
+def test_the_epoch_that_is_kept_is_marked_where_it_is(tmp_path):
+    first, last, none = (drawn(SCORED, tmp_path / "curves.png", best_epoch) for best_epoch in (1, 3, 0))
+    changed = np.flatnonzero((first != last).any(axis=(0, 2)))  # columns
+    assert 600 < changed.min() < 750 and changed.max() > 1050
+    assert not np.array_equal(first, none)
+
+
 def test_one_epoch_is_enough(tmp_path):
     assert drawn(SCORED[:1], tmp_path / "curves.png").shape[:2] == (480, 1200)
 
@@ -56,7 +69,7 @@ def test_the_figure_replaces_an_older_one_and_leaves_nothing_beside_it(tmp_path)
 
 def test_a_place_that_cannot_be_written_is_one_plain_error(tmp_path):
     with pytest.raises(CaptionerError, match=r"curves.png: cannot be written \(No such file or directory\)"):
-        draw_learning_curves(LOSSES, tmp_path / "no" / "curves.png")
+        draw_learning_curves(LOSSES, 1, tmp_path / "no" / "curves.png")
 
 
 def test_matplotlib_is_not_imported_before_a_figure_is_drawn():

@@ -39,11 +39,11 @@ from captioner.model_folder import (
     ModelFolder,
 )
 from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, PrepareOptions, TrainingOptions
-from captioner.training import Listener, Run, fine_tuning, loop, photos, train
+from captioner.training import Listener, Run, loop, phases, photos, train
 from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from captioner.training.loop import CURVES, LOG
 from captioner.training.run import CHECKPOINT
-from captioner.training.seeing import Eyes
+from captioner.training.seeing import Eyes, look_at_photos
 
 NUM_STEPS = 3  # of 8 drawings each
 TRAINING = {"epochs": 2, "batch_size": 8, "learning_rate": 2e-2, "ema_decay": 0.5}
@@ -55,7 +55,9 @@ NETWORK = NetworkOptions("rnn", attention=False, units=16, embedding_dim=8)
 def small_encoder_and_no_figures():
     small_encoder.register()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(loop, "draw_learning_curves", lambda history, path: path.touch())  # takes longer than an epoch
+        patch.setattr(
+            loop, "draw_learning_curves", lambda history, best_epoch, path: path.touch()
+        )  # takes longer than an epoch
         yield
     ENCODERS.pop(small_encoder.NAME)
 
@@ -166,7 +168,7 @@ def phase(without_dev, tuned, tmp_path_factory):
     run = run_of(without_dev, tmp_path_factory.mktemp("phase"), warmup_steps=0)
     eyes = Eyes.of(run)  # whose activations are kept since `tuned`
     network = build_network(NETWORK, len(without_dev.tokenizer), 16, 16)
-    return fine_tuning.fine_tuning_phase(run, eyes, network)
+    return phases.second_phase(run, eyes, network)
 
 
 def test_a_step_moves_encoder_and_decoder_each_at_its_own_rate(phase):
@@ -304,8 +306,7 @@ class Judged:
     ("ciders", "best_epoch", "is_tuned"), [((0.2, 0.1, 0.2), 2, False), ((0.2, 0.3, 0.25), 3, True)]
 )
 def test_the_best_of_both_phases_is_kept(ciders, best_epoch, is_tuned, prepared, plain, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "DevJudge", Judged(iter((0.1, 0.2))))
-    monkeypatch.setattr(fine_tuning, "DevJudge", Judged(iter(ciders)))
+    monkeypatch.setattr(phases, "DevJudge", Judged(iter((0.1, 0.2, *ciders))))
     folder, lines = train_quietly(run_of(prepared, tmp_path / "run"))
     record = record_of(folder.path)
     assert (record["best_epoch"], record["fine_tuning"]["is_kept"]) == (best_epoch, is_tuned)
@@ -361,7 +362,7 @@ def test_a_run_interrupted_between_its_phases_goes_on_and_ends_as_if_unbroken(
 
     run = run_of(without_dev, tmp_path / "run")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(fine_tuning.Phase, "settle", interrupted)
+        patch.setattr(phases.Phase, "settle", interrupted)
         train(run, True, Listener())
     train_quietly(run)
     assert_same_end(run.output_dir, tuned.path)
@@ -372,16 +373,16 @@ def test_photos_looked_at_before_an_interruption_are_not_looked_at_again(prepare
     run = run_of(Dataset.open(folder), tmp_path / "run")
     eyes = Eyes.of(run)
     with pytest.raises(KeyboardInterrupt):
-        fine_tuning.look_at_photos(run, eyes, Interrupting("encoding", 5))
+        look_at_photos(run, eyes, Interrupting("encoding", 5))
     shown = []
 
     def progress(batches, done, total, title, unit):
         shown.append((done, total, unit))
         return batches, None
 
-    fine_tuning.look_at_photos(run, eyes, Listener(progress=progress))
+    look_at_photos(run, eyes, Listener(progress=progress))
     assert shown == [(5, 28, "photos")]
-    fine_tuning.look_at_photos(run, eyes, Listener(progress=progress))
+    look_at_photos(run, eyes, Listener(progress=progress))
     assert len(shown) == 1
 
 
@@ -448,7 +449,7 @@ def test_a_checkpoint_from_before_fine_tuning_was_known_is_read(tmp_path):
 
 
 def test_a_settled_model_that_does_not_get_better_stays_what_it_was(plain, prepared, tmp_path, monkeypatch):
-    monkeypatch.setattr(fine_tuning, "DevJudge", Judged(iter((0.2, 0.1, 0.1))))
+    monkeypatch.setattr(phases, "DevJudge", Judged(iter((0.2, 0.1, 0.1))))
     folder, _ = train_quietly(run_of(prepared, tmp_path / "run", init=plain))
     assert record_of(folder.path)["best_epoch"] == 0
     assert "the weights kept are those of run, which it began with" in (folder.path / MODEL_CARD).read_text()
@@ -495,10 +496,10 @@ def test_a_photo_that_changed_is_looked_at_again(prepared, tmp_path):
     dataset.info["images_dir"] = str(source)
     run = run_of(dataset, tmp_path / "run")
     eyes = Eyes.of(run)
-    fine_tuning.look_at_photos(run, eyes, Listener())
+    look_at_photos(run, eyes, Listener())
     first, second = dataset.split("train")[:2]
     shutil.copyfile(dataset.photo_path(second), dataset.photo_path(first))
-    fine_tuning.look_at_photos(run, eyes, Listener())
+    look_at_photos(run, eyes, Listener())
     activations, rows = dataset.features_of([first, second], eyes)
     np.testing.assert_array_equal(*activations[rows])
     cache = dataset.feature_cache(eyes)

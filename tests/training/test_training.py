@@ -18,7 +18,7 @@ from captioner.errors import CaptionerError, ModelError, OptionsError
 from captioner.inference import Captioner
 from captioner.model_folder import CONFIG, FILES, MODEL_CARD, ModelFolder
 from captioner.options import NetworkOptions
-from captioner.training import Listener, finish, loop, phase, train
+from captioner.training import Listener, finish, loop, phase, phases, train
 from captioner.training.board import FOLDER as BOARD
 from captioner.training.checkpoint import Progress
 from captioner.training.loop import CURVES, LOG
@@ -141,7 +141,7 @@ def test_the_kept_weights_are_the_average_of_the_best_epoch(run_in, tmp_path, mo
             held.append([variable.numpy() for variable in self.network.trainable_variables])
             return scores | {"cider": next(ciders)}
 
-    monkeypatch.setattr(loop, "DevJudge", Judge)
+    monkeypatch.setattr(phases, "DevJudge", Judge)
     lines = Lines()
     folder = train(run_in(tmp_path / "run", epochs=9, patience=2), True, lines.listener)
     assert "dev CIDEr-D has not risen for 2 epochs: stopping here" in lines
