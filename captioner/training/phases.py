@@ -25,7 +25,8 @@ def second_phase(run: Run, eyes: Eyes | None, decoder: CaptionNetwork) -> Phase:
     eyes: the encoder, where it learns, too.
     """
     options = replace(run.training, epochs=run.num_second_epochs, learning_rate=_learning_rate(run))
-    lessons = lessons_of(run, run.encoder if eyes is None else eyes)
+    encoder = run.encoder if eyes is None else eyes
+    lessons = lessons_of(run, encoder)
     network = decoder if eyes is None else SeeingNetwork(eyes.rest, decoder)
     of_encoder = set() if eyes is None else {id(variable) for variable in eyes.rest.trainable_variables}
 
@@ -38,7 +39,7 @@ def second_phase(run: Run, eyes: Eyes | None, decoder: CaptionNetwork) -> Phase:
     else:
         reward = Reward(run.dataset.split("train"), run.tokenizer)
         trainer = SelfCriticalTrainer(network, options, run.self_critical, reward, num_steps, factor_of)
-    return Phase(run, trainer, lessons, DevJudge(network, run, run.encoder if eyes is None else eyes))
+    return Phase(run, trainer, lessons, DevJudge(network, run, encoder))
 
 
 def _learning_rate(run: Run) -> float:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 
 from captioner.datasets import Dataset
+from captioner.datasets.prepared_files import CAPTIONS_FILE
 from captioner.files import sha256_of
 from captioner.model_folder import CONFIG, VOCABULARY, EncoderInfo, ModelFolder
 from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, SelfCriticalOptions, TrainingOptions
@@ -95,7 +96,7 @@ class Run:
             **self.network.to_json(),
             **self.training.to_json(),
             "encoder": self.encoder.key,
-            "captions": sha256_of(self.dataset.folder / "captions.jsonl"),
+            "captions": sha256_of(self.dataset.folder / CAPTIONS_FILE),
             "vocabulary": sha256_of(self.dataset.folder / VOCABULARY),
             "init": None if self.init is None else sha256_of(self.init.path / CONFIG),
             **{

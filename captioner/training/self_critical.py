@@ -66,7 +66,7 @@ class SelfCriticalTrainer(Trainer):
         """Learns from one batch; the mean reward of what was said; NaN where a gradient is not finite."""
         tokens = self.speak(batch.features)
         rewards = self._reward(batch, tokens)
-        loss = self._learn(with_spoken(batch, tokens, advantages(rewards), self._objective.cross_entropy_share))
+        loss = super().step(with_spoken(batch, tokens, advantages(rewards), self._objective.cross_entropy_share))
         return float(rewards.mean()) if np.isfinite(loss) else loss
 
     def speak(self, features: np.ndarray) -> np.ndarray:

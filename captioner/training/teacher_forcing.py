@@ -101,9 +101,6 @@ class Trainer:
 
     def step(self, batch: Batch) -> float:
         """Learns from one batch; its loss, in nats a token, smoothing included; NaN where a gradient is not finite."""
-        return self._learn(batch)
-
-    def _learn(self, batch: Batch) -> float:
         arrays = batch.features, batch.tokens, batch.targets, batch.weights
         return float(self._compiled_step(*map(tf.constant, arrays)))
 

@@ -56,10 +56,8 @@ RUNGS = {
 
 def train_speed(data_dir: Path, num_steps: int, turns: int) -> dict:
     """Seconds an epoch on every rung, all rungs in turn: its tokens over the tokens a second of some steps."""
-    seconds = {name: [] for name in RUNGS}
-    for _ in range(turns):
-        for name, measured in seconds.items():
-            measured.append(_in_a_process("one-rung", data_dir, name, num_steps, RUNGS[name].settings))
+    settings = {name: rung.settings for name, rung in RUNGS.items()}
+    seconds = _in_turn("one-rung", data_dir, settings, num_steps, turns)
     plain = median(seconds["plain loop"])
     return {
         name: {
@@ -79,10 +77,7 @@ def train_growth(data_dir: Path) -> dict:
 
 def decoder_speed(data_dir: Path, num_steps: int, turns: int) -> dict:
     """Seconds an epoch of each of the six decoders, all in turn, as the trainer ships."""
-    seconds = {name: [] for name in DECODERS}
-    for _ in range(turns):
-        for name, measured in seconds.items():
-            measured.append(_in_a_process("one-decoder", data_dir, name, num_steps))
+    seconds = _in_turn("one-decoder", data_dir, dict.fromkeys(DECODERS, ()), num_steps, turns)
     return {
         name: {"seconds_an_epoch": round(median(measured), 1), "every_turn": measured}
         for name, measured in seconds.items()
@@ -122,6 +117,15 @@ def one_size(data_dir: Path, size: str, _num_steps: int) -> dict:
         step(batch)
     seconds = time.perf_counter() - started
     return {"seconds": round(seconds, 1), "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}
+
+
+def _in_turn(benchmark: str, data_dir: Path, settings: dict[str, tuple], num_steps: int, turns: int) -> dict[str, list]:
+    """What each name's process measured in every turn. settings: environment variables by name."""
+    measured = {name: [] for name in settings}
+    for _ in range(turns):
+        for name, of_name in settings.items():
+            measured[name].append(_in_a_process(benchmark, data_dir, name, num_steps, of_name))
+    return measured
 
 
 def _in_a_process(benchmark: str, data_dir: Path, of: str, num_steps: int, settings=()):

@@ -1,9 +1,7 @@
 import codecs
-import os
-import tempfile
-from pathlib import Path
 
 import pytest
+from nobody import as_nobody, open_folder
 
 from captioner.datasets import Example, Problem, flickr8k, read_annotations
 from captioner.errors import DatasetError, OptionsError
@@ -268,16 +266,11 @@ def test_a_missing_source_an_empty_one_and_a_file_are_named(tmp_path):
 @pytest.fixture
 def locked_dir():
     """A folder that may not be read, for a test that is root no longer."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        locked = Path(folder) / "locked"
+    with open_folder() as folder:
+        locked = folder / "locked"
         locked.mkdir(0)
-        was_root = os.geteuid() == 0
-        if was_root:
-            os.seteuid(65534)
-        yield locked
-        if was_root:
-            os.seteuid(0)
+        with as_nobody():
+            yield locked
         locked.chmod(0o700)
 
 

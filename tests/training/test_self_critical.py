@@ -2,19 +2,18 @@
 
 import dataclasses
 import itertools
-import json
 
 import keras
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from ends import weights_of
+from ends import record_of, weights_of
 
 from captioner.cli import main
 from captioner.datasets import Example
 from captioner.metrics import CiderScorer
 from captioner.model import build_network
-from captioner.model_folder import TRAINING_RECORD, ModelFolder
+from captioner.model_folder import ModelFolder
 from captioner.options import NetworkOptions, SelfCriticalOptions, TrainingOptions
 from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID, Tokenizer
 from captioner.training import Listener, loop, train
@@ -228,10 +227,6 @@ def run_in(make_run):
 def unbroken(run_in, tmp_path_factory):
     """The folder of a run that nothing interrupts; nobody may change it."""
     return train(run_in(tmp_path_factory.mktemp("unbroken") / "run"), True, Listener())
-
-
-def record_of(folder):
-    return json.loads((folder / TRAINING_RECORD).read_text())
 
 
 def test_the_decoder_settles_and_then_learns_from_what_it_says(unbroken):
