@@ -6,8 +6,6 @@ from captioner.cli.shared import say
 from captioner.errors import DatasetError
 from captioner.quiet import without_native_chatter
 
-_FEATURES = "features"  # the folder of a prepared dataset that holds its encoder, too, where none is shipped
-
 
 def open_encoder(name: str):
     """The shipped LiteRT encoder of that name, as `inference.Encoder`. Raises: OptionsError for an unknown name."""
@@ -22,12 +20,13 @@ def encoder_for(name: str, data_dir: Path):
     One that is not shipped is built in Keras and exported into the folder once; from then on the folder keeps to it.
     Raises: OptionsError for an unknown name; ModelError when its weights cannot be had.
     """
+    from captioner.datasets.prepared_files import FEATURES
     from captioner.encoders import encoder_spec
     from captioner.encoders.exported import export_into, find_exported
 
     if encoder_spec(name).tflite_path is not None:
         return open_encoder(name)
-    folder = data_dir / _FEATURES
+    folder = data_dir / FEATURES  # which holds the encoder, too, where none is shipped
     path = find_exported(name, folder)
     if path is None:
         say(f"building {name} in Keras, once for {data_dir}; its weights are fetched if need be")
@@ -40,6 +39,7 @@ def encoder_of(dataset):
 
     Raises: DatasetError when the graph is missing or is not the one the dataset speaks of.
     """
+    from captioner.datasets.prepared_files import FEATURES
     from captioner.encoders import encoder_key, encoder_spec
     from captioner.model_folder import EncoderInfo
 
@@ -47,7 +47,7 @@ def encoder_of(dataset):
     spec = encoder_spec(name)
     if spec.tflite_path is not None:
         return EncoderInfo(name, encoder_key(name), spec.image_size, spec.num_regions, spec.depth), spec.tflite_path
-    path = dataset.folder / _FEATURES / f"{dataset.info['encoder']}.tflite"
+    path = dataset.folder / FEATURES / f"{dataset.info['encoder']}.tflite"
     if not path.exists():
         raise DatasetError(f"{path}: is missing; run `captioner prepare` again")
     graph = _open(path, path.stem)

@@ -25,11 +25,12 @@ def prepare_sample() -> Path:
     from captioner.cli.encoders import open_encoder
     from captioner.datasets import prepare, read_annotations
     from captioner.datasets.drawings import write_drawings
+    from captioner.datasets.prepared_files import INFO_FILE
     from captioner.inference import default_threads
     from captioner.options import PrepareOptions
 
     source, data_dir = SAMPLE_DIR / "drawings", SAMPLE_DIR / "data"
-    if not (data_dir / "dataset.json").exists():
+    if not (data_dir / INFO_FILE).exists():
         say(f"drawing scenes into {source}")
         write_drawings(source)
         format_name, annotations = read_annotations(source, "sidecar")

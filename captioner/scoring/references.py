@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from captioner.datasets import Dataset, Example, Problem, read_annotations
+from captioner.datasets.prepared_files import CAPTIONS_FILE, INFO_FILE
 from captioner.errors import DatasetError
 from captioner.scoring.matching import PhotoNames, quoted
 
@@ -50,7 +51,7 @@ def read_references(path: Path, format_name: str = "auto", captions_path: Path |
 
 
 def _is_prepared(path: Path) -> bool:
-    return all(os.path.isfile(path / name) for name in ("dataset.json", "captions.jsonl"))
+    return all(os.path.isfile(path / name) for name in (INFO_FILE, CAPTIONS_FILE))
 
 
 def _refuse_unusable(path: Path, examples: tuple[Example, ...]) -> None:
