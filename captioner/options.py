@@ -55,7 +55,7 @@ class PrepareOptions(Options):
     """How a source becomes a prepared dataset."""
 
     format: str = "auto"
-    encoder: str = "efficientnet-lite2"
+    encoder: str = "efficientnet-lite2-320"
     min_count: int = 5  # times a word must be seen in the train captions to enter the vocabulary
     split: tuple[float, float, float] = (0.8, 0.1, 0.1)  # train, dev, test, where the source has none
     seed: int = 0

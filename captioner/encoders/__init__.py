@@ -24,6 +24,8 @@ class EncoderSpec:
     build: (spec, with_imagenet_weights) -> model, image (batch, image_size, image_size, 3) uint8
         -> features (batch, num_regions, depth) float32
     weights_file: the shipped weights inside `WEIGHTS_DIR`; None where they come from elsewhere
+    graph_file: the same weights there, exported for LiteRT: signature `image` -> `features`; None where it is left
+        to who needs it
     top_1: published ImageNet accuracy, a fraction
     cut: the layer that all paths pass through and behind which fine-tuning learns; what it gives is kept for every
         photo, so it is a small one of the last few
@@ -38,6 +40,7 @@ class EncoderSpec:
     licence: str
     top_1: float
     cut: str
+    graph_file: str | None = None
 
     @property
     def weights_path(self) -> Path | None:
@@ -45,8 +48,7 @@ class EncoderSpec:
 
     @property
     def tflite_path(self) -> Path | None:
-        """The same weights, exported for LiteRT: signature `image` -> `features`."""
-        return None if self.weights_path is None else self.weights_path.with_suffix(".tflite")
+        return None if self.graph_file is None else WEIGHTS_DIR / self.graph_file
 
 
 def _build_shipped(spec: EncoderSpec, with_imagenet_weights: bool) -> keras.Model:
@@ -84,13 +86,25 @@ def _build_application(spec: EncoderSpec, with_imagenet_weights: bool) -> keras.
 
 
 def _needing_nothing() -> str:
-    shipped = [spec.name for spec in ENCODERS.values() if spec.weights_file is not None]
+    shipped = [spec.name for spec in ENCODERS.values() if spec.graph_file is not None]
     return f"take {' or '.join(shipped)}, which needs no download"
 
 
 ENCODERS: dict[str, EncoderSpec] = {
     spec.name: spec
     for spec in (
+        EncoderSpec(
+            name="efficientnet-lite2-320",
+            image_size=320,
+            num_regions=100,  # 10 x 10
+            depth=1960,  # of the head 1280, of the stages before it 120, 208 and 352
+            build=_build_shipped,
+            weights_file="efficientnet-lite2.npz",
+            licence="Apache-2.0",
+            top_1=0.776,
+            cut="stage5_block4_add",  # 20 x 20 x 120
+            graph_file="efficientnet-lite2-320.tflite",
+        ),
         EncoderSpec(
             name="efficientnet-lite2",
             image_size=260,

@@ -5,7 +5,7 @@ import sys
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
-from captioner.encoders import build_encoder, key_of
+from captioner.encoders import build_encoder, encoder_key, encoder_spec, key_of
 from captioner.files import make_folder
 from captioner.quiet import without_native_chatter
 
@@ -29,7 +29,9 @@ def export_into(folder: Path, name: str) -> Path:
         from captioner.encoders import export, weights_file
     with downloads_told_on_stderr():
         model = build_encoder(name)
-    path = make_folder(folder) / f"{key_of(name, weights_file.hash_weights(model))}.tflite"
+    is_shipped = encoder_spec(name).weights_path is not None
+    key = encoder_key(name) if is_shipped else key_of(name, weights_file.hash_weights(model))
+    path = make_folder(folder) / f"{key}.tflite"
     if not path.exists():
         export.export_encoder(model, path)
     return path

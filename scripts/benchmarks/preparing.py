@@ -19,7 +19,7 @@ from captioner.images import is_image_name, read_image, read_images
 from captioner.inference import Encoder, default_threads
 from captioner.options import PrepareOptions
 
-_ENCODER = "efficientnet-lite2"
+_ENCODER = "efficientnet-lite2-320"
 _NUM_PHOTOS, _NUM_TURNS = 100, 12  # of `prepare-speed`: many short turns, as the machine may be busy now and then
 _SIZES = (500, 2000, 8000)  # of `prepare-growth`
 

@@ -110,7 +110,7 @@ def test_options_reach_the_dataset(run, photos, tmp_path):
     result = run(photos, "--min-count", "2", "--split", "3,1,1", "--seed", "7", "--format", "sidecar")
     assert result.exit_code == 0
     options = json.loads((tmp_path / "data" / "dataset.json").read_text())["options"]
-    expected = {"min_count": 2, "split": [3.0, 1.0, 1.0], "seed": 7, "encoder": "efficientnet-lite2"}
+    expected = {"min_count": 2, "split": [3.0, 1.0, 1.0], "seed": 7, "encoder": "efficientnet-lite2-320"}
     assert options.items() >= expected.items()
     assert result.stdout.startswith("train: 3 photos, 6 captions\ndev: 1 photos")
 
@@ -141,9 +141,9 @@ def test_the_shipped_encoder_prepares_a_dataset_from_a_shell(photos, tmp_path):
     command = [sys.executable, "-m", "captioner", "prepare", str(photos), str(tmp_path / "data"), "--min-count", "1"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, f"{photos}: format sidecar, 5 photos with captions\n")
-    (path,) = (tmp_path / "data" / "features").glob("efficientnet-lite2-*.npy")
+    (path,) = (tmp_path / "data" / "features").glob("efficientnet-lite2-320-*.npy")
     features = np.load(path, mmap_mode="r")
-    assert features.shape == (5, 81, 1280) and features.dtype == np.float16
+    assert features.shape == (5, 100, 1960) and features.dtype == np.float16
     assert (np.abs(features).max((1, 2)) > 0).all()
 
 

@@ -99,4 +99,4 @@ def test_killed_at_any_time_with_the_shipped_encoder_it_ends_with_the_same_bytes
             process.kill()
             process.wait()
     assert run(command, source, data_dir).returncode == 1
-    assert_as_unbroken(data_dir, unbroken_dir, (81, 1280))
+    assert_as_unbroken(data_dir, unbroken_dir, (100, 1960))

@@ -165,7 +165,7 @@ def test_a_failed_download_is_one_line_that_names_an_encoder_needing_none(failur
         build_encoder("mobilenet-v2")
     line = str(found.value)
     assert line.startswith("the ImageNet weights of mobilenet-v2 cannot be had (")
-    assert line.endswith("); or take efficientnet-lite2, which needs no download")
+    assert line.endswith("); or take efficientnet-lite2-320, which needs no download")
     assert "\n" not in line
     assert list((keras_home / "models").iterdir()) == []  # nothing that the next run would take for the weights
 
@@ -189,7 +189,7 @@ def test_a_file_that_a_killed_download_left_is_named_for_removal(keras_home):
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(500))
     with pytest.raises(ModelError) as found:
         build_encoder("mobilenet-v2")
-    assert f"; remove {path} to have them downloaded again; or take efficientnet-lite2" in str(found.value)
+    assert f"; remove {path} to have them downloaded again; or take efficientnet-lite2-320" in str(found.value)
     assert path.exists()
 
 
@@ -229,7 +229,7 @@ def test_a_failed_download_tells_a_shell_one_line_and_exit_code_1(tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     *_, last = done.stderr.splitlines()
     assert last.startswith("Error: the ImageNet weights of mobilenet-v2 cannot be had (")
-    assert last.endswith("; or take efficientnet-lite2, which needs no download")
+    assert last.endswith("; or take efficientnet-lite2-320, which needs no download")
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()
 

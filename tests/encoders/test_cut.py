@@ -22,8 +22,8 @@ def cut(request):
 
 @pytest.fixture(scope="module")
 def cut_shipped():
-    encoder = build_encoder("efficientnet-lite2")
-    return encoder, *cut_encoder(encoder, encoder_spec("efficientnet-lite2").cut)
+    encoder = build_encoder("efficientnet-lite2-320")
+    return encoder, *cut_encoder(encoder, encoder_spec("efficientnet-lite2-320").cut)
 
 
 def photos(encoder, num_photos=2):
@@ -68,16 +68,16 @@ def test_batch_normalisation_is_frozen(cut):
     assert not frozen & {id(v) for v in rest.trainable_variables}
 
 
-def test_the_shipped_encoder_keeps_70_kilobytes_of_a_photo(cut_shipped):
+def test_the_shipped_encoder_keeps_96_kilobytes_of_a_photo(cut_shipped):
     _, trunk, rest = cut_shipped
-    assert trunk.output_shape == (None, 17 * 17, 120) and rest.output_shape == (None, 81, 1280)
+    assert trunk.output_shape == (None, 20 * 20, 120) and rest.output_shape == (None, 100, 1960)
 
 
 def test_an_exported_trunk_gives_what_keras_gives(cut_shipped, tmp_path):
     _, trunk, _ = cut_shipped
     export_encoder(trunk, tmp_path / "trunk.tflite")
     runner = Encoder(tmp_path / "trunk.tflite", "trunk", threads=1)
-    assert (runner.image_size, runner.num_regions, runner.depth) == (260, 289, 120)
+    assert (runner.image_size, runner.num_regions, runner.depth) == (320, 400, 120)
     images = photos(trunk)
     expected = called(trunk, images)
     assert np.linalg.norm(runner(images) - expected) < 0.01 * np.linalg.norm(expected)

@@ -1,23 +1,24 @@
+import keras
 import numpy as np
 import pytest
 
 from captioner.encoders import ENCODERS, build_encoder
 from captioner.encoders.efficientnet_lite import SCALES, efficientnet_lite, round_filters, scaled_stages
 
-SPEC = ENCODERS["efficientnet-lite2"]
+SPEC = ENCODERS["efficientnet-lite2-320"]
 
 
 @pytest.fixture(scope="module")
 def encoder():
-    return build_encoder("efficientnet-lite2")
+    return build_encoder(SPEC.name)
 
 
 @pytest.fixture(scope="module")
 def drawings():
-    """(3, 260, 260, 3) uint8: a red disc on a slope of blue, a chequerboard, and grain."""
+    """(3, 320, 320, 3) uint8: a red disc on a slope of blue, a chequerboard, and grain."""
     y, x = np.mgrid[: SPEC.image_size, : SPEC.image_size]
-    disc = np.stack([255 * ((x - 90) ** 2 + (y - 150) ** 2 < 60**2), 0 * x, x * 255 // 259], axis=-1)
-    board = np.repeat(((x // 26 + y // 26) % 2 * 200 + 30)[..., None], 3, axis=-1)
+    disc = np.stack([255 * ((x - 90) ** 2 + (y - 150) ** 2 < 60**2), 0 * x, x * 255 // 319], axis=-1)
+    board = np.repeat(((x // 32 + y // 32) % 2 * 200 + 30)[..., None], 3, axis=-1)
     grain = np.random.default_rng(5).integers(0, 256, disc.shape)
     return np.stack([disc, board, grain]).astype(np.uint8)
 
@@ -75,9 +76,9 @@ def test_the_classifier_has_the_parameters_published_for_lite0():
 def test_regions_run_row_by_row(encoder, drawings):
     lower_right = np.full_like(drawings[:1], 127)
     untouched = encoder.predict_on_batch(lower_right)[0]
-    lower_right[:, 200:, 200:] = drawings[2, 200:, 200:]
-    change = np.linalg.norm(encoder.predict_on_batch(lower_right)[0] - untouched, axis=-1).reshape(9, 9)
-    assert change[6:, 6:].mean() > 2 * max(change[:5, 6:].mean(), change[6:, :5].mean())
+    lower_right[:, 240:, 240:] = drawings[2, 240:, 240:]
+    change = np.linalg.norm(encoder.predict_on_batch(lower_right)[0] - untouched, axis=-1).reshape(10, 10)
+    assert change[7:, 7:].mean() > 2 * max(change[:5, 7:].mean(), change[7:, :5].mean())
 
 
 @pytest.mark.parametrize("batch_size", [1, 3])
@@ -98,3 +99,25 @@ def test_features_do_not_depend_on_the_batch(run_litert, drawings):
 def test_different_pictures_have_different_features(encoder, drawings):
     disc, board, grain = encoder.predict_on_batch(drawings)
     assert min(relative_difference(disc, board), relative_difference(board, grain)) > 0.5
+
+
+def test_the_head_comes_behind_the_stages_before_it_each_of_like_size(encoder, drawings):
+    head = keras.Model(encoder.input, encoder.get_layer("head_relu6").output)
+    features = encoder.predict_on_batch(drawings)
+    np.testing.assert_array_equal(features[..., -1280:], head.predict_on_batch(drawings).reshape(3, 100, 1280))
+    sizes = [np.sqrt((part**2).mean()) for part in np.split(features, (120, 328, 680), axis=-1)]
+    assert max(sizes) < 3 * min(sizes)
+
+
+def test_a_stage_of_finer_grid_is_averaged_over_each_region(encoder, drawings):
+    stage = keras.Model(encoder.input, encoder.get_layer("stage5_block4_add").output)
+    fine = stage.predict_on_batch(drawings)  # (3, 20, 20, 120)
+    means = fine.reshape(3, 10, 2, 10, 2, 120).mean(axis=(2, 4)).reshape(3, 100, 120)
+    np.testing.assert_allclose(encoder.predict_on_batch(drawings)[..., :120], 0.1 * means, atol=1e-4)
+
+
+def test_lite2_alone_has_the_head_alone():
+    spec = ENCODERS["efficientnet-lite2"]
+    assert (
+        build_encoder(spec.name, weights=None).output_shape == (None, spec.num_regions, spec.depth) == (None, 81, 1280)
+    )

@@ -55,14 +55,14 @@ def test_kernels_are_float16_and_depthwise_kernels_float32(small_tflite_path):
     assert {tensor.type for tensor in kinds[depthwise]} == {schema.TensorType.FLOAT32}
 
 
-@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.weights_file], ids=lambda s: s.name)
+@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.graph_file], ids=lambda s: s.name)
 def test_shipped_exports_hold_built_in_operations_only(spec):
     codes = {code for code, _ in operations(spec.tflite_path)}
     assert schema.BuiltinOperator.CONV_2D in codes
     assert schema.BuiltinOperator.CUSTOM not in codes  # Flex operations are custom ones
 
 
-@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.weights_file], ids=lambda s: s.name)
+@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.graph_file], ids=lambda s: s.name)
 def test_shipped_graphs_hold_the_numbers_of_the_shipped_weights(spec):
     weights = read_weights(spec.weights_path)
     model = flatbuffer_utils.read_model(str(spec.tflite_path))
@@ -76,7 +76,7 @@ def test_shipped_graphs_hold_the_numbers_of_the_shipped_weights(spec):
             assert (kinds[array.dtype], array.tobytes()) in held, name
 
 
-@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.weights_file], ids=lambda s: s.name)
+@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.graph_file], ids=lambda s: s.name)
 def test_shipped_exports_compute_in_float32_on_every_processor(spec):
     names = {entry.name for entry in flatbuffer_utils.read_model(str(spec.tflite_path)).metadata}
     assert b"reduced_precision_support" not in names

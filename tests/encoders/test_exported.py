@@ -193,7 +193,7 @@ def test_training_without_the_exported_encoder_is_one_line(copied, prepared, tmp
 
 def test_training_with_another_encoders_file_is_refused_before_it_begins(copied, prepared):
     path = copied / "features" / f"{prepared.key}.tflite"
-    shutil.copyfile(encoder_spec("efficientnet-lite2").tflite_path, path)
+    shutil.copyfile(encoder_spec("efficientnet-lite2-320").tflite_path, path)
     with pytest.raises(DatasetError, match=r"not the encoder that .* was prepared with"):
         encoder_of(Dataset.open(copied))
 
@@ -204,7 +204,7 @@ def test_a_dataset_prepared_before_encoders_were_recorded_is_still_read(drawings
     info = json.loads((tmp_path / "dataset.json").read_text())
     assert info.pop("encoder_info") == vars(encoder_info)
     (tmp_path / "dataset.json").write_text(json.dumps(info))
-    assert encoder_of(Dataset.open(tmp_path)) == (encoder_info, encoder_spec("efficientnet-lite2").tflite_path)
+    assert encoder_of(Dataset.open(tmp_path)) == (encoder_info, encoder_spec("efficientnet-lite2-320").tflite_path)
 
 
 # the command line

@@ -8,12 +8,12 @@ import pytest
 from captioner.encoders import encoder_spec
 from captioner.inference import Encoder
 
-PATH = encoder_spec("efficientnet-lite2").tflite_path
+PATH = encoder_spec("efficientnet-lite2-320").tflite_path
 
 
 @pytest.fixture(scope="module")
 def images():
-    return np.random.default_rng(0).integers(0, 256, (12, 260, 260, 3), np.uint8)
+    return np.random.default_rng(0).integers(0, 256, (12, 320, 320, 3), np.uint8)
 
 
 @pytest.fixture(scope="module")
