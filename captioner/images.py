@@ -60,6 +60,16 @@ def read_image(source: ImageSource, size: int) -> np.ndarray:
         raise ImageError(f"{_name(source)}: {_reason(error)}") from error
 
 
+def cropped(image: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
+    """The part of the photo inside the box, squeezed into the square: (size, size, 3) uint8.
+
+    image: (height, width, 3) uint8; box: left, top, right and bottom, shares of width and height.
+    """
+    height, width, _ = image.shape
+    pixels = tuple(share * side for share, side in zip(box, (width, height, width, height), strict=True))
+    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, pixels))
+
+
 def _open(source: ImageSource) -> Image.Image:
     if isinstance(source, Image.Image):
         return source.copy()

@@ -120,6 +120,7 @@ class TrainingOptions(Options):
     ema_decay: float = 0.999  # of the averaged weights, which are the ones that are kept
     word_dropout: float = 0.1  # share of the words fed in that are replaced by <unk>
     flipped_share: float = 0.5  # of the photos whose captions can be said of them in a mirror: so many are, each time
+    crops: int = 0  # random crops of every photo that are kept beside it, and seen in its place half of the time
     max_tokens: int = 24  # a training caption is cut after so many tokens, the end included
     precision: str = "float32"  # of the products; "auto" is bfloat16 where the processor has it
     patience: int = 5  # epochs without a better dev CIDEr before training stops
@@ -138,6 +139,7 @@ class TrainingOptions(Options):
         _require(0 <= self.word_dropout < 1, f"word-dropout must be at least 0 and below 1, not {self.word_dropout}")
         _require(0 <= self.ema_decay < 1, f"ema-decay must be at least 0 and below 1, not {self.ema_decay}")
         _require(0 <= self.flipped_share <= 1, f"flipped-share must be from 0 to 1, not {self.flipped_share}")
+        _require(0 <= self.crops <= 100, f"crops must be at least 0 and at most 100, not {self.crops}")
         _require(self.max_tokens >= 2, f"max-tokens must be at least 2, not {self.max_tokens}")
         _require(self.warmup_steps >= 0, f"warmup-steps must be at least 0, not {self.warmup_steps}")
         _require(self.clip_norm > 0, f"clip-norm must be above 0, not {self.clip_norm}")

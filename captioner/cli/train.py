@@ -37,6 +37,7 @@ def _option(name, of, help, **settings):
     default=None,
     help="Learn from photos in a mirror, too, left said as right; needs the photos.  [default: mirror; sample: no]",
 )
+@_option("--crops", "0", "Random crops of every photo, seen in its place half of the time; needs the photos.", type=int)
 @click.option(
     "--init", metavar="NAME|DIR", help="Go on from this model: its network, its words, and the new ones of DATA_DIR."
 )

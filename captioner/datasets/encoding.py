@@ -9,7 +9,20 @@ import numpy as np
 
 from captioner.datasets.features import FeatureCache
 from captioner.errors import ImageError
-from captioner.images import map_ahead, read_image
+from captioner.images import cropped, map_ahead, read_image
+
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class View:
+    """A way to look at a photo: at the part inside the box, as it is or as a mirror shows it.
+
+    box: left, top, right and bottom, shares of the sides.
+    """
+
+    box: tuple[float, float, float, float] = WHOLE
+    is_flipped: bool = False
 
 
 @dataclass(frozen=True)
@@ -17,12 +30,12 @@ class WaitingPhoto:
     """A photo that the cache lacks.
 
     stamp: its `photo_stamp`, taken before it is read, so that a later change will show. views: by the names they
-    have in the cache, False for the photo as it is, True for what a mirror shows.
+    have in the cache.
     """
 
     path: Path
     stamp: list[int]
-    views: dict[str, bool]
+    views: dict[str, View]
 
 
 def encode_into(
@@ -37,12 +50,11 @@ def encode_into(
 
     def encode(photo: WaitingPhoto) -> np.ndarray | ImageError:
         try:
-            image = read_image(photo.path, encoder.image_size)
+            images = look_at(photo, encoder.image_size)
         except ImageError as error:
             return error
-        views = (image[:, ::-1] if is_flipped else image for is_flipped in photo.views.values())
         # each by itself: what a photo gives must not hang on those beside it
-        return np.concatenate([encoder(np.ascontiguousarray(view[None])) for view in views])
+        return np.concatenate([encoder(image[None]) for image in images])
 
     write = cache.writer(sum(len(photo.views) for photo in waiting))
     with closing(map_ahead(encode, waiting, threads)) as encoded:
@@ -52,3 +64,18 @@ def encode_into(
             else:
                 write(list(photo.views), [photo.stamp] * len(photo.views), features)
                 yield photo, None
+
+
+def look_at(photo: WaitingPhoto, size: int) -> list[np.ndarray]:
+    """What its views show, in order: (size, size, 3) uint8 each. Raises: ImageError when it cannot be read."""
+    boxes = {view.box for view in photo.views.values()}
+    # parts are cut from more pixels than the whole needs, so that they are as sharp
+    sizes = {size} if WHOLE in boxes else set()
+    sizes |= {2 * size} if boxes - {WHOLE} else set()
+    squares = {size: read_image(photo.path, size) for size in sizes}
+
+    def seen(view: View) -> np.ndarray:
+        image = squares[size] if view.box == WHOLE else cropped(squares[2 * size], view.box, size)
+        return np.ascontiguousarray(image[:, ::-1]) if view.is_flipped else image
+
+    return [seen(view) for view in photo.views.values()]

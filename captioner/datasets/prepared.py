@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from captioner.datasets.encoding import WaitingPhoto, encode_into
+from captioner.datasets.encoding import View, WaitingPhoto, encode_into
 from captioner.datasets.examples import Annotations, Example, Problem, first_of
 from captioner.datasets.features import FeatureCache, photo_stamp
 from captioner.datasets.prepared_files import (
@@ -185,7 +185,7 @@ def _encode_photos(annotations, cache, encoder, threads, report) -> list[Problem
     stamps = {image: photo_stamp(path) for image, path in paths.items()}
     problems = [Problem("missing photo", image) for image, stamp in stamps.items() if stamp is None]
     waiting = [
-        WaitingPhoto(paths[image], stamp, {image: False})
+        WaitingPhoto(paths[image], stamp, {image: View()})
         for image, stamp in stamps.items()
         if stamp is not None and not cache.is_fresh(image, stamp)
     ]

@@ -1,13 +1,9 @@
 """Photos seen in a mirror, and captions that say so: left becomes right."""
 
-from collections.abc import Iterator
-from dataclasses import replace
-
 import numpy as np
 
 from captioner.datasets import Example
 from captioner.tokenizer import SPECIAL_TOKENS, UNK_ID, Tokenizer
-from captioner.training.batches import Batch, TeacherForcing
 
 # Word and mirrored word. One without a partner, such as French "droit", which is straight as well, cannot be mirrored.
 _WORDS = {
@@ -52,45 +48,3 @@ def can_be_flipped(example: Example, tokenizer: Tokenizer, partners: np.ndarray)
     """Whether all that the vocabulary has of the captions can be said of the photo in a mirror."""
     ids = np.array([id for caption in example.captions for id in tokenizer.encode(caption)], np.int32)
     return not np.any((partners[ids] == UNK_ID) & (ids != UNK_ID))
-
-
-class FlippedLessons:
-    """The lessons of a `TeacherForcing`, some photos of every batch in a mirror, at random.
-
-    features: what the network is given of photos, flipped ones too: (rows, regions, depth); flipped_rows: the row of
-    a photo in a mirror, by its name, for those that have one; partners: `mirrored_ids`; share: of those to be flipped.
-    """
-
-    def __init__(
-        self,
-        lessons: TeacherForcing,
-        features: np.ndarray,
-        flipped_rows: dict[str, int],
-        partners: np.ndarray,
-        share: float,
-    ):
-        self._lessons, self._features, self._flipped_rows = lessons, features, flipped_rows
-        self._partners, self._share = partners, share
-
-    def num_steps(self, batch_size: int) -> int:
-        return self._lessons.num_steps(batch_size)
-
-    def epoch(
-        self, batch_size: int, seed: int, epoch: int, word_dropout: float = 0.0, first_step: int = 0
-    ) -> Iterator[Batch]:
-        """As `TeacherForcing.epoch`; what is flipped depends on the seed, the epoch and the step alone."""
-        batches = self._lessons.epoch(batch_size, seed, epoch, word_dropout, first_step)
-        for step, batch in enumerate(batches, start=first_step):
-            chance = np.random.default_rng([seed, epoch, step, 1]).random(len(batch.images))
-            rows = np.array([self._flipped_rows.get(image, -1) for image in batch.images])
-            yield self._flip(batch, (chance < self._share) & (rows >= 0), rows)
-
-    def _flip(self, batch: Batch, is_flipped: np.ndarray, rows: np.ndarray) -> Batch:
-        """is_flipped: (P,) bool; rows: (P,) of the photos in a mirror."""
-        if not is_flipped.any():
-            return batch
-        features, tokens, targets = batch.features.copy(), batch.tokens.copy(), batch.targets.copy()
-        features[is_flipped] = self._features[rows[is_flipped]]
-        for ids in (tokens, targets):
-            ids[is_flipped] = self._partners[ids[is_flipped]]
-        return replace(batch, features=features, tokens=tokens, targets=targets)

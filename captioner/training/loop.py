@@ -15,10 +15,9 @@ from captioner.training.board import FOLDER as BOARD
 from captioner.training.board import Board
 from captioner.training.checkpoint import Progress, changed_options, load_checkpoint
 from captioner.training.finish import write_model
-from captioner.training.lessons import flipped_images
 from captioner.training.phase import scores_text
 from captioner.training.phases import first_phase, second_phase
-from captioner.training.photos import encode_flipped, encode_photos
+from captioner.training.photos import encode_photos, encode_views
 from captioner.training.run import CHECKPOINT, Listener, Run
 from captioner.training.seeing import Eyes, look_at_photos
 
@@ -49,7 +48,7 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
     if run.learns_from_features:
         if run.sees_as_init:
             encode_photos(run, listener)
-        encode_flipped(run, flipped_images(run), listener)
+        encode_views(run, listener)
     eyes = None
     if run.fine_tuning is not None:  # first of all: what is missing for it shows before hours of training
         eyes = Eyes.of(run)

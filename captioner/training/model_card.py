@@ -45,8 +45,9 @@ def model_card(name: str, record: dict) -> str:
 
 
 def _mirror_sentence(training: dict) -> str:
-    share = training.get("flipped_share")
-    return f" {share:.0%} of the photos were seen in a mirror, left said as right." if share else ""
+    share, crops = training.get("flipped_share"), training.get("crops")
+    sentence = f" {share:.0%} of the photos were seen in a mirror, left said as right." if share else ""
+    return sentence + (f" Half of the time one of {crops} random crops was seen in the photo's place." if crops else "")
 
 
 def _score_lines(record: dict) -> list[str]:

@@ -1,20 +1,17 @@
 """Photos of a prepared dataset looked at while training: what the feature cache has not yet."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from types import MappingProxyType
 
 from captioner.datasets import Dataset, Example
-from captioner.datasets.encoding import WaitingPhoto, encode_into
+from captioner.datasets.encoding import View, WaitingPhoto, encode_into
 from captioner.datasets.features import FeatureCache, photo_stamp
 from captioner.errors import DatasetError
 from captioner.inference import Encoder, default_threads
 from captioner.quiet import without_native_chatter
 from captioner.training.run import Listener, Run
-
-
-def flipped_name(image: str) -> str:
-    """What a photo in a mirror is called in a cache; no file can have that name, a photo being no folder."""
-    return f"{image}/flipped"
+from captioner.training.views import views_of
 
 
 def encode_photos(run: Run, listener: Listener) -> None:
@@ -29,21 +26,32 @@ def encode_photos(run: Run, listener: Listener) -> None:
         fill_cache(cache, run.dataset, examples, lambda: _open_encoder(run), listener)
 
 
-def encode_flipped(run: Run, flipped: Collection[str], listener: Listener) -> None:
-    """Gives the dataset the features of those train photos in a mirror, where it has them not.
+def encode_views(run: Run, listener: Listener) -> None:
+    """Gives the dataset the features of the other views of its train photos, where it has them not.
 
     Raises: DatasetError when a photo is missing or cannot be read, or the cache cannot be written.
     """
     cache = run.dataset.feature_cache(run.encoder)
-    if all(flipped_name(image) in cache for image in flipped):
+    views = views_of(run)
+    if all(name in cache for named in views.values() for name in named):
         return
-    listener.say(f"encoding the photos in a mirror, once for {run.dataset.folder}")
-    wanted = set(flipped)
-    examples = [example for example in run.dataset.split("train") if example.image in wanted]
+    listener.say(f"encoding the photos {_how_seen(run)}, once for {run.dataset.folder}")
+    examples = [example for example in run.dataset.split("train") if views[example.image]]
     try:
-        fill_cache(cache, run.dataset, examples, lambda: _open_encoder(run), listener, wanted)
+        fill_cache(cache, run.dataset, examples, lambda: _open_encoder(run), listener, views)
     except DatasetError as error:
-        raise DatasetError(f"{error}; --no-mirror trains without them") from error
+        raise DatasetError(f"{error}; {_without_views(run)}") from error
+
+
+def _how_seen(run: Run) -> str:
+    ways = {"in a mirror": run.training.flipped_share > 0, "cropped": run.training.crops > 0}
+    return " and ".join(way for way, is_wanted in ways.items() if is_wanted)
+
+
+def _without_views(run: Run) -> str:
+    options = {"--no-mirror": run.training.flipped_share > 0, "--crops 0": run.training.crops > 0}
+    given = [option for option, is_needed in options.items() if is_needed]
+    return f"{' and '.join(given)} {'trains' if len(given) == 1 else 'train'} without them"
 
 
 def _open_encoder(run: Run) -> Encoder:
@@ -57,14 +65,14 @@ def fill_cache(
     examples: list[Example],
     open_encoder: Callable[[], Encoder],
     listener: Listener,
-    flipped: Collection[str] = (),
+    views: Mapping[str, Mapping[str, View]] = MappingProxyType({}),
 ) -> None:
     """Encodes the photos that the cache lacks, or that changed since; what an earlier, broken-off run did is kept.
 
-    flipped: the photos wanted in a mirror, too.
+    views: those wanted of a photo beside as it is, by the photo's name and their own.
     Raises: DatasetError naming the first photo that is missing or cannot be read.
     """
-    waiting = _waiting(cache, dataset, examples, flipped)
+    waiting = _waiting(cache, dataset, examples, views)
     if not waiting:
         return
     encoder = open_encoder()
@@ -77,7 +85,7 @@ def fill_cache(
 
 
 def _waiting(
-    cache: FeatureCache, dataset: Dataset, examples: list[Example], flipped: Collection[str]
+    cache: FeatureCache, dataset: Dataset, examples: list[Example], views: Mapping[str, Mapping[str, View]]
 ) -> list[WaitingPhoto]:
     paths = [dataset.photo_path(example) for example in examples]
     stamps = [photo_stamp(path) for path in paths]
@@ -86,8 +94,8 @@ def _waiting(
         raise DatasetError(f"{dataset.folder}: {len(missing)} of its photos are missing, the first {missing[0]}")
     waiting = []
     for example, path, stamp in zip(examples, paths, stamps, strict=True):
-        views = {example.image: False} | ({flipped_name(example.image): True} if example.image in flipped else {})
-        views = {name: is_flipped for name, is_flipped in views.items() if not cache.is_fresh(name, stamp)}
-        if views:
-            waiting.append(WaitingPhoto(path, stamp, views))
+        named = {example.image: View(), **views.get(example.image, {})}
+        lacking = {name: view for name, view in named.items() if not cache.is_fresh(name, stamp)}
+        if lacking:
+            waiting.append(WaitingPhoto(path, stamp, lacking))
     return waiting

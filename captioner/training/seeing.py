@@ -15,9 +15,9 @@ from captioner.errors import ModelError
 from captioner.inference import Encoder
 from captioner.model import CaptionNetwork, load_weights
 from captioner.quiet import without_native_chatter
-from captioner.training.lessons import flipped_images
 from captioner.training.photos import fill_cache
 from captioner.training.run import Listener, Run
+from captioner.training.views import views_of
 
 
 class SeeingNetwork(keras.Model):
@@ -84,19 +84,20 @@ class Eyes:
 
 
 def look_at_photos(run: Run, eyes: Eyes, listener: Listener) -> None:
-    """Fills the dataset's cache of what the trunk gives, which no learning changes; photos in a mirror, too.
+    """Fills the dataset's cache of what the trunk gives, which no learning changes; its other views, too.
 
     Raises: DatasetError when a photo is missing or cannot be read, or the cache cannot be written.
     """
     examples = [example for example in run.dataset.examples if example.split in ("train", "dev")]
-    flipped = flipped_images(run)
+    views = views_of(run)
+    num_views = len(examples) + sum(map(len, views.values()))
 
     def open_trunk():
-        num_bytes = 2 * eyes.num_regions * eyes.depth * (len(examples) + len(flipped))
+        num_bytes = 2 * eyes.num_regions * eyes.depth * num_views
         listener.say(f"looking at the photos through the encoder's first blocks, once ({num_bytes / 1e9:.1f} GB)")
         return eyes.open_trunk()
 
-    fill_cache(run.dataset.feature_cache(eyes), run.dataset, examples, open_trunk, listener, flipped)
+    fill_cache(run.dataset.feature_cache(eyes), run.dataset, examples, open_trunk, listener, views)
 
 
 def _keras_encoder(run: Run) -> tuple[keras.Model, str]:

@@ -39,11 +39,12 @@ from captioner.model_folder import (
     ModelFolder,
 )
 from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, PrepareOptions, TrainingOptions
-from captioner.training import Listener, Run, loop, phases, photos, train
+from captioner.training import Listener, Run, loop, phases, train
 from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from captioner.training.loop import CURVES, LOG
 from captioner.training.run import CHECKPOINT
 from captioner.training.seeing import Eyes, look_at_photos
+from captioner.training.views import flipped_name
 
 NUM_STEPS = 3  # of 8 drawings each
 TRAINING = {"epochs": 2, "batch_size": 8, "learning_rate": 2e-2, "ema_decay": 0.5}
@@ -503,7 +504,7 @@ def test_a_photo_that_changed_is_looked_at_again(prepared, tmp_path):
     activations, rows = dataset.features_of([first, second], eyes)
     np.testing.assert_array_equal(*activations[rows])
     cache = dataset.feature_cache(eyes)
-    one, other = (cache.rows[photos.flipped_name(example.image)] for example in (first, second))
+    one, other = (cache.rows[flipped_name(example.image)] for example in (first, second))
     np.testing.assert_array_equal(cache.features()[one], cache.features()[other])
 
 

@@ -431,14 +431,14 @@ def test_a_run_that_goes_on_from_a_model_keeps_its_words_and_adds_the_new_ones(
 
 
 def test_a_model_of_another_shape_cannot_be_gone_on_from(unbroken, run_in, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "encode_flipped", lambda *arguments: pytest.fail("photos were encoded first"))
+    monkeypatch.setattr(loop, "encode_views", lambda *arguments: pytest.fail("photos were encoded first"))
     network = NetworkOptions("rnn", attention=False, units=48, embedding_dim=16)
     run = dataclasses.replace(run_in(tmp_path / "run", network=network), init=ModelFolder.open(unbroken[0]))
     assert refusal(OptionsError, run, True, Listener()) == "the model to go on from has units 32, not 48"
 
 
 def test_an_output_that_cannot_be_written_is_refused_before_anything_is_done(run_in, monkeypatch):
-    monkeypatch.setattr(loop, "encode_flipped", lambda *arguments: pytest.fail("photos were encoded first"))
+    monkeypatch.setattr(loop, "encode_views", lambda *arguments: pytest.fail("photos were encoded first"))
     with open_folder() as folder:
         folder.chmod(0o555)
         with as_nobody():
