@@ -35,7 +35,10 @@ class EncoderInfo:
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """A model folder whose files are all there and unaltered."""
+    """A model folder whose files are all there and unaltered.
+
+    encoder_graph_path: of the folder's own encoder; presets that see alike share one.
+    """
 
     path: Path
     name: str
@@ -43,16 +46,23 @@ class ModelFolder:
     network: NetworkOptions
     decoding: DecodingOptions
     vocabulary_size: int
+    encoder_graph_path: Path
 
     @classmethod
-    def open(cls, path: Path) -> "ModelFolder":
-        """Raises: ModelError naming the first file that is missing, altered or does not fit."""
+    def open(cls, path: Path, shared_encoder: Path | None = None) -> "ModelFolder":
+        """shared_encoder: the graph that stands in where the folder has none of its own.
+
+        Raises: ModelError naming the first file that is missing, altered or does not fit.
+        """
+        graph_path = path / ENCODER_GRAPH
+        if shared_encoder is not None and not graph_path.exists():
+            graph_path = shared_encoder
         config = _read_config(path)
         for name in FILES:
             if name not in config["files"]:
                 raise ModelError(f"{path / CONFIG}: does not list {name}")
         for name, expected in config["files"].items():
-            file = path / name
+            file = graph_path if name == ENCODER_GRAPH else path / name
             try:
                 found = sha256_of(file)
             except OSError as error:
@@ -67,6 +77,7 @@ class ModelFolder:
                 network=NetworkOptions.from_json(config["network"]),
                 decoding=DecodingOptions.from_json(config["decoding"]),
                 vocabulary_size=config["vocabulary_size"],
+                encoder_graph_path=graph_path,
             )
         except (KeyError, TypeError, AttributeError, OptionsError) as error:
             raise ModelError(f"{path / CONFIG}: not the configuration of a model ({error})") from error
@@ -101,8 +112,19 @@ def is_model(path: Path) -> bool:
         return False
 
 
-def seal(path: Path, name: str, encoder: EncoderInfo, network: NetworkOptions, decoding: DecodingOptions) -> None:
-    """Writes the configuration of a folder whose other files are in place: from then on it is a model."""
+def seal(
+    path: Path,
+    name: str,
+    encoder: EncoderInfo,
+    network: NetworkOptions,
+    decoding: DecodingOptions,
+    shared_encoder: Path | None = None,
+) -> None:
+    """Writes the configuration of a folder whose other files are in place: from then on it is a model.
+
+    shared_encoder: the encoder's graph, where it is not in the folder.
+    """
+    elsewhere = {} if shared_encoder is None else {ENCODER_GRAPH: shared_encoder}
     files = [*FILES, ENCODER_WEIGHTS] if (path / ENCODER_WEIGHTS).exists() else FILES
     write_json(
         path / CONFIG,
@@ -113,7 +135,7 @@ def seal(path: Path, name: str, encoder: EncoderInfo, network: NetworkOptions, d
             "network": network.to_json(),
             "decoding": decoding.to_json(),
             "vocabulary_size": len(Tokenizer.load(path / VOCABULARY)),
-            "files": {file: sha256_of(path / file) for file in files},
+            "files": {file: sha256_of(elsewhere.get(file, path / file)) for file in files},
         },
     )
 

@@ -9,7 +9,7 @@ import pytest
 from captioner.errors import ModelError
 from captioner.files import sha256_of
 from captioner.inference import Captioner
-from captioner.model_folder import CONFIG, DECODER_GRAPH, ENCODER_GRAPH, FILES, VOCABULARY, ModelFolder
+from captioner.model_folder import CONFIG, DECODER_GRAPH, ENCODER_GRAPH, FILES, VOCABULARY, ModelFolder, seal
 from captioner.presets import PRESETS, open_model
 
 
@@ -217,3 +217,29 @@ def test_a_folder_named_like_a_preset_is_opened_by_its_path(model_dir, monkeypat
         assert open_model(f"./{preset}").name == "tiny"
         assert open_model(Path(preset)).name == "tiny"
         assert open_model(str(model_dir)).name == "tiny"
+
+
+def test_a_preset_without_an_encoder_of_its_own_sees_through_the_shared_one(model_dir):
+    shared = (model_dir / ENCODER_GRAPH).rename(model_dir.parent / "shared.tflite")
+    assert refusal(ModelFolder.open, model_dir).startswith(f"{model_dir}: {ENCODER_GRAPH} is missing")
+    folder = ModelFolder.open(model_dir, shared)
+    assert folder.encoder_graph_path == shared
+    assert Captioner(folder).encoder.key == folder.encoder.key
+
+
+def test_a_shared_encoder_that_is_another_one_is_refused(model_dir):
+    (model_dir / ENCODER_GRAPH).rename(model_dir.parent / "shared.tflite")
+    other = model_dir / DECODER_GRAPH
+    with pytest.raises(ModelError, match="altered since the model was made"):
+        ModelFolder.open(model_dir, other)
+
+
+def test_an_encoder_of_its_own_comes_first(model_dir):
+    assert ModelFolder.open(model_dir, model_dir / DECODER_GRAPH).encoder_graph_path == model_dir / ENCODER_GRAPH
+
+
+def test_a_folder_is_sealed_with_the_encoder_it_shares(model_dir):
+    folder = ModelFolder.open(model_dir)
+    shared = (model_dir / ENCODER_GRAPH).rename(model_dir.parent / "shared.tflite")
+    seal(model_dir, "shares", folder.encoder, folder.network, folder.decoding, shared)
+    assert ModelFolder.open(model_dir, shared).name == "shares"

@@ -10,18 +10,19 @@ def models():
     Example: captioner models
     """
     from captioner.metrics import describe_counts
-    from captioner.model_folder import DECODER_GRAPH, ENCODER_GRAPH, ModelFolder
-    from captioner.presets import PRESETS
+    from captioner.model_folder import DECODER_GRAPH
+    from captioner.presets import PRESETS, open_model
 
     row = "{:<12} {:<36} {:>8} {:>7} {:>8}  {}"
     click.echo(row.format("name", "network", "size", "BLEU-4", "CIDEr-D", "licence"))
     counts = {}
-    for name, path in PRESETS.items():
-        folder = ModelFolder.open(path)
+    for name in PRESETS:
+        folder = open_model(name)
         record = folder.training
         scores = record["dev_scores"]
         counts.setdefault(describe_counts(scores))
-        size = sum((path / graph).stat().st_size for graph in (ENCODER_GRAPH, DECODER_GRAPH))
+        graphs = folder.encoder_graph_path, folder.path / DECODER_GRAPH
+        size = sum(graph.stat().st_size for graph in graphs)
         network = f"{folder.encoder.name}, {folder.network.decoder.upper()}"
         network += " with attention" if folder.network.attention else ""
         scores = f"{scores['bleu_4']:.3f}", f"{scores['cider']:.3f}"

@@ -152,13 +152,12 @@ def _as_second_phase(training: dict, second: dict, option: str, learning_rate: s
 def _train(data_dir, output_dir, network, training, decoding, source, tuning, speaking, resume):
     from captioner.cli.encoders import encoder_of
     from captioner.datasets import Dataset
-    from captioner.model_folder import ENCODER_GRAPH
 
     dataset = Dataset.open(data_dir)
     dataset.split("train")  # refuses a dataset without one before TensorFlow is loaded
     encoder, graph_path = encoder_of(dataset)
     if source is not None and source.encoder.key != encoder.key:  # a model goes on with its own eyes
-        encoder, graph_path = source.encoder, source.path / ENCODER_GRAPH
+        encoder, graph_path = source.encoder, source.encoder_graph_path
     say("loading TensorFlow")
     with without_native_chatter():
         from captioner.training import Listener, Run, train

@@ -9,7 +9,7 @@ from captioner.errors import ModelError
 from captioner.exporting.translation import as_tensorflow
 from captioner.inference import Captioner
 from captioner.model import CaptionNetwork, build_network, decoder_signatures, load_weights
-from captioner.model_folder import DECODER_WEIGHTS, ENCODER_GRAPH
+from captioner.model_folder import DECODER_WEIGHTS
 from captioner.tokenizer import START_ID
 
 
@@ -22,7 +22,7 @@ def model_functions(captioner: Captioner) -> tuple[dict[str, Callable], CaptionN
     Raises: ModelError when the weights do not fit, or when TensorFlow does not say what LiteRT says.
     """
     folder = captioner.folder
-    see = as_tensorflow(folder.path / ENCODER_GRAPH)
+    see = as_tensorflow(folder.encoder_graph_path)
     size = captioner.encoder.image_size
 
     @tf.function(input_signature=[tf.TensorSpec((None, size, size, 3), tf.uint8, "image")])

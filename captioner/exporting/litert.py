@@ -9,11 +9,11 @@ from captioner.model_folder import DECODER_GRAPH, ENCODER_GRAPH
 
 def write(captioner: Captioner, folder: Path) -> dict:
     """Copies `encoder.tflite` and `decoder.tflite`; returns their signatures, each with its file."""
-    described = {}
-    for file, signatures in (
-        (ENCODER_GRAPH, captioner.encoder.signatures),
-        (DECODER_GRAPH, captioner.decoder.signatures),
+    model, described = captioner.folder, {}
+    for file, source, signatures in (
+        (ENCODER_GRAPH, model.encoder_graph_path, captioner.encoder.signatures),
+        (DECODER_GRAPH, model.path / DECODER_GRAPH, captioner.decoder.signatures),
     ):
-        shutil.copyfile(captioner.folder.path / file, folder / file)
+        shutil.copyfile(source, folder / file)
         described |= {name: {"file": file} | signature for name, signature in signatures.items()}
     return described

@@ -45,7 +45,7 @@ class Captioner:
         self.folder = folder
         self.tokenizer = folder.tokenizer
         self.threads = default_threads() if threads is None else threads
-        self.encoder = Encoder(folder.path / ENCODER_GRAPH, folder.encoder.key, self.threads)
+        self.encoder = Encoder(folder.encoder_graph_path, folder.encoder.key, self.threads)
         self.decoder = Decoder(folder.path / DECODER_GRAPH, self.threads)
         if self.decoder.vocabulary_size != len(self.tokenizer):
             raise ModelError(

@@ -7,6 +7,7 @@ from captioner.model_folder import ModelFolder
 
 DEFAULT_PRESET = "flickr8k"
 PRESETS = {"flickr8k": Path(__file__).parent / "flickr8k"}
+SHARED_ENCODER = Path(__file__).parents[1] / "encoders" / "weights" / "efficientnet-lite2-320.tflite"
 
 
 def open_model(name_or_dir: str | Path) -> ModelFolder:
@@ -16,7 +17,7 @@ def open_model(name_or_dir: str | Path) -> ModelFolder:
     """
     is_name = isinstance(name_or_dir, str)
     if is_name and name_or_dir in PRESETS:
-        return ModelFolder.open(PRESETS[name_or_dir])
+        return ModelFolder.open(PRESETS[name_or_dir], SHARED_ENCODER)
     path = Path(name_or_dir)
     if is_name and len(path.parts) <= 1 and not path.exists():
         raise ModelError(f"unknown preset {name_or_dir!r}; choose {', '.join(PRESETS)}, or give a model folder")

@@ -12,7 +12,7 @@ from captioner.model_folder import EncoderInfo, ModelFolder
 from captioner.options import DecodingOptions, NetworkOptions
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "install_preset.py"
-NAME = "efficientnet-lite2"
+NAME = "efficientnet-lite2-320"
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,8 @@ def script():
 def folder(tmp_path):
     """A run with the shipped encoder, from a day when the weights' file had another hash."""
     shutil.copyfile(encoder_spec(NAME).tflite_path, tmp_path / "encoder.tflite")
-    encoder = EncoderInfo(NAME, f"{NAME}-0123456789ab", 260, 81, 1280)
-    return ModelFolder(tmp_path, "run", encoder, NetworkOptions(), DecodingOptions(), 9)
+    encoder = EncoderInfo(NAME, f"{NAME}-0123456789ab", 320, 100, 1960)
+    return ModelFolder(tmp_path, "run", encoder, NetworkOptions(), DecodingOptions(), 9, tmp_path / "encoder.tflite")
 
 
 def test_the_shipped_graph_goes_under_the_key_of_the_shipped_weights(script, folder):
