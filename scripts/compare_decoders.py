@@ -4,6 +4,7 @@ python scripts/compare_decoders.py data/flickr8k runs/six --epochs 4
 """
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def train_one(data_dir: Path, output_dir: Path, network: NetworkOptions, trainin
 
     dataset = Dataset.open(data_dir)
     run = Run(dataset, output_dir, *encoder_of(dataset), network, training, DecodingOptions())
-    return train(run, True, Listener(say=print))
+    return train(run, True, Listener(say=lambda line: print(line, file=sys.stderr)))
 
 
 def table_row(folder: ModelFolder) -> str:

@@ -1,6 +1,10 @@
 """Puts a trained model folder into the package as a shipped preset, with its licence and its fuller card.
 
-python scripts/install_preset.py runs/lstm flickr8k data/flickr8k
+    python scripts/install_preset.py runs/spoken flickr8k data/flickr8k --examples scripts/flickr8k_examples.md \\
+        --rung runs/base "teacher forcing" --rung runs/tuned "the encoder's last blocks learn, too"
+
+The rungs, in order, are models that were steps on the way: the card shows what each scores on dev with the search that
+ships, and the seconds its run took. The preset itself is the last.
 """
 
 import argparse
@@ -12,10 +16,21 @@ import captioner
 from captioner import Captioner
 from captioner.datasets import Dataset
 from captioner.encoders import encoder_key, encoder_spec
-from captioner.evaluation import caption_examples, score_examples
+from captioner.evaluation import caption_examples
 from captioner.files import sha256_of, write_json, write_text
-from captioner.model_folder import ENCODER_GRAPH, FILES, MODEL_CARD, TRAINING_RECORD, ModelFolder, seal
-from captioner.options import DecodingOptions
+from captioner.model_folder import (
+    CONFIG,
+    ENCODER_GRAPH,
+    ENCODER_WEIGHTS,
+    FILES,
+    MODEL_CARD,
+    TRAINING_RECORD,
+    ModelFolder,
+    seal,
+)
+from captioner.options import BootstrapOptions, DecodingOptions
+from captioner.presets import SHARED_ENCODER
+from captioner.scoring import score_report, tally_examples
 from captioner.training.model_card import model_card
 
 LICENCE = "Apache-2.0; learned from Flickr8k, whose terms are non-commercial"
@@ -23,9 +38,9 @@ NOTES = """
 ## Licence
 
 The code and the encoder's ImageNet weights (EfficientNet-Lite, TensorFlow TPU repository) are under Apache-2.0. The
-decoder learned from the captions of Flickr8k (M. Hodosh, P. Young, J. Hockenmaier, "Framing Image Description as a
-Ranking Task", JAIR 47, 2013), which is given for non-commercial research and education: use this model accordingly,
-or train one on captions of your own.
+model learned from the photos and captions of Flickr8k (M. Hodosh, P. Young, J. Hockenmaier, "Framing Image Description
+as a Ranking Task", JAIR 47, 2013), which is given for non-commercial research and education: use this model
+accordingly, or train one on captions of your own.
 
 ## Intended use
 
@@ -41,30 +56,48 @@ names and no places. Its confidence is a mean probability of words, not a promis
 """
 
 
-def install(run_dir: Path, name: str, data_dir: Path) -> Path:
-    """The preset's folder: the run's weights, today's default search, and what both score on dev."""
+def install(run_dir: Path, name: str, data_dir: Path, rungs: list[tuple[Path, str]], examples: str) -> Path:
+    """The preset's folder: the run's weights, today's default search, and what both score on dev.
+
+    rungs: models on the way and what each is; examples: Markdown, a section of the card.
+    """
     folder = under_todays_key(ModelFolder.open(run_dir))
     preset_dir = Path(captioner.__file__).parent / "presets" / name
     preset_dir.mkdir(parents=True, exist_ok=True)
-    for file in FILES:
-        shutil.copyfile(run_dir / file, preset_dir / file)
-    decoding = DecodingOptions()
+    shared = SHARED_ENCODER if sha256_of(SHARED_ENCODER) == sha256_of(run_dir / ENCODER_GRAPH) else None
+    for file in (*FILES, ENCODER_WEIGHTS, CONFIG):
+        (preset_dir / file).unlink(missing_ok=True)
+        if (run_dir / file).exists() and not (file == ENCODER_GRAPH and shared):
+            shutil.copyfile(run_dir / file, preset_dir / file)
+    dataset, decoding = Dataset.open(data_dir), DecodingOptions()
+    ladder = [rung(path, what, dataset, decoding) for path, what in rungs]
+    scores = dev_scores(run_dir, dataset, decoding)
     record = folder.training | {
         "licence": LICENCE,
         "decoding": decoding.to_json(),
         "encoder": vars(folder.encoder),
+        "dev_scores": scores,
+        "ladder": ladder,
     }
-    _seal(preset_dir, name, folder, decoding, record)
-    dataset = Dataset.open(data_dir)
-    examples = dataset.split("dev")
-    captions = caption_examples(Captioner.load(preset_dir), dataset, examples, decoding)
-    texts = [caption.text for caption in captions]
-    record["dev_scores"] = score_examples(examples, texts) | {
-        "beam_size": decoding.beam_size,
-        "num_distinct_captions": len(set(texts)),
-    }
-    _seal(preset_dir, name, folder, decoding, record)
+    write_json(preset_dir / TRAINING_RECORD, record)
+    write_text(preset_dir / MODEL_CARD, model_card(name, record) + NOTES + examples)
+    seal(preset_dir, name, folder.encoder, folder.network, decoding, shared)
     return preset_dir
+
+
+def rung(run_dir: Path, what: str, dataset: Dataset, decoding: DecodingOptions) -> dict:
+    """A model's line of the ladder: what it is, the seconds its run took, what it scores on dev."""
+    seconds = ModelFolder.open(run_dir).training["seconds"]
+    return {"what": what, "seconds": seconds, "dev_scores": dev_scores(run_dir, dataset, decoding)}
+
+
+def dev_scores(run_dir: Path, dataset: Dataset, decoding: DecodingOptions) -> dict:
+    """As `captioner evaluate` prints them."""
+    examples = dataset.split("dev")
+    captions = [c.text for c in caption_examples(Captioner.load(run_dir), dataset, examples, decoding)]
+    known = [text for example in dataset.split("train") for text in example.captions]
+    tally = tally_examples(examples, captions)
+    return score_report(examples, captions, tally, BootstrapOptions(), known) | {"beam_size": decoding.beam_size}
 
 
 def under_todays_key(folder: ModelFolder) -> ModelFolder:
@@ -73,15 +106,9 @@ def under_todays_key(folder: ModelFolder) -> ModelFolder:
     A run keeps the key of its day, but features are prepared, and looked for, under today's.
     """
     spec = encoder_spec(folder.encoder.name)
-    if spec.tflite_path is None or sha256_of(spec.tflite_path) != sha256_of(folder.path / ENCODER_GRAPH):
+    if spec.tflite_path is None or sha256_of(spec.tflite_path) != sha256_of(folder.encoder_graph_path):
         return folder
     return replace(folder, encoder=replace(folder.encoder, key=encoder_key(spec.name)))
-
-
-def _seal(preset_dir: Path, name: str, folder: ModelFolder, decoding: DecodingOptions, record: dict) -> None:
-    write_json(preset_dir / TRAINING_RECORD, record)
-    write_text(preset_dir / MODEL_CARD, model_card(name, record) + NOTES)
-    seal(preset_dir, name, folder.encoder, folder.network, decoding)
 
 
 if __name__ == "__main__":
@@ -89,5 +116,9 @@ if __name__ == "__main__":
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("name")
     parser.add_argument("data_dir", type=Path, help="the prepared dataset whose dev split is scored")
+    parser.add_argument("--rung", nargs=2, action="append", default=[], metavar=("RUN_DIR", "WHAT"))
+    parser.add_argument("--examples", type=Path, metavar="FILE", help="Markdown for the end of the card")
     arguments = parser.parse_args()
-    print(install(arguments.run_dir, arguments.name, arguments.data_dir))
+    given_rungs = [(Path(path), what) for path, what in arguments.rung]
+    text = "" if arguments.examples is None else "\n" + arguments.examples.read_text(encoding="utf-8")
+    print(install(arguments.run_dir, arguments.name, arguments.data_dir, given_rungs, text))

@@ -31,6 +31,7 @@ def model_card(name: str, record: dict) -> str:
         "",
         *_score_lines(record),
         "",
+        *_ladder_lines(record),
         "## Training",
         "",
         f"{len(record['epochs'])} epochs in {record['seconds'] / 60:.0f} minutes, seed"
@@ -62,6 +63,36 @@ def _score_lines(record: dict) -> list[str]:
         "|---" * len(_SCORES) + "|",
         "| " + " | ".join(f"{scores[name]:.4f}" for name in _SCORES) + " |",
     ]
+
+
+def _ladder_lines(record: dict) -> list[str]:
+    """A section with what every model on the way scored, each to be compared with the one above it."""
+    if not record.get("ladder"):
+        return []
+    return [
+        "## How it came to be",
+        "",
+        "Each model goes on from the one above it; scores on dev, same search, in brackets the interval of 95% over"
+        " photos drawn again, and what each run took.",
+        "",
+        "| | " + " | ".join(_SCORES.values()) + " | words | distinct | broken endings | as in train | minutes |",
+        "|---" * (len(_SCORES) + 6) + "|",
+        *map(_ladder_row, record["ladder"]),
+        "",
+    ]
+
+
+def _ladder_row(rung: dict) -> str:
+    scores = rung["dev_scores"]
+    cells = [rung["what"], *(_with_interval(scores, name) for name in _SCORES)]
+    cells += [f"{scores['mean_words']:.1f}", f"{scores['num_distinct_captions']}"]
+    cells += [f"{scores[name]:.1%}" for name in ("broken_endings", "from_train")]
+    return "| " + " | ".join([*cells, f"{rung['seconds'] / 60:.0f}"]) + " |"
+
+
+def _with_interval(scores: dict, name: str) -> str:
+    low, high = scores["intervals"][name]
+    return f"{100 * scores[name]:.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def _learning_rate(record: dict) -> float:
