@@ -72,8 +72,8 @@ def _ladder_lines(record: dict) -> list[str]:
     return [
         "## How it came to be",
         "",
-        "Each model goes on from the one above it; scores on dev, same search, in brackets the interval of 95% over"
-        " photos drawn again, and what each run took.",
+        "The models on the way, scored on dev with the same search; in brackets the interval of 95% over photos drawn"
+        " again; at the end what each run took, without those before it.",
         "",
         "| | " + " | ".join(_SCORES.values()) + " | words | distinct | broken endings | as in train | minutes |",
         "|---" * (len(_SCORES) + 6) + "|",
