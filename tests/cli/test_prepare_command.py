@@ -364,7 +364,7 @@ def test_only_a_check_goes_without_an_output_folder(photos):
 
 def test_options_of_before_these_are_still_read():
     old = {"format": "auto", "encoder": "efficientnet-lite2", "min_count": 5, "split": [0.8, 0.1, 0.1], "seed": 0}
-    assert PrepareOptions.from_json(old) == PrepareOptions()
+    assert PrepareOptions.from_json(old) == PrepareOptions(encoder="efficientnet-lite2")
 
 
 # wrong options
