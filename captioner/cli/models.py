@@ -13,7 +13,7 @@ def models():
     from captioner.model_folder import DECODER_GRAPH
     from captioner.presets import PRESETS, open_model
 
-    row = "{:<12} {:<36} {:>8} {:>7} {:>8}  {}"
+    row = "{:<12} {:<43} {:>8} {:>7} {:>8}  {}"
     click.echo(row.format("name", "network", "size", "BLEU-4", "CIDEr-D", "licence"))
     counts = {}
     for name in PRESETS:
