@@ -2,10 +2,14 @@
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from functools import reduce
+from operator import or_
 
 import numpy as np
 
-ORDERS = (1, 2, 3, 4)
+from captioner.metrics.ngrams import NUM_ORDERS, count_ngrams
+
+ORDERS = tuple(range(1, NUM_ORDERS + 1))
 
 # What the official scorer adds to matches and to guesses, so that nothing is divided by zero. It shows: four
 # orders of which one has no match give about 1e-4 where NLTK would give 0.
@@ -61,23 +65,22 @@ def smoothed_bleu_4(references: Sequence[Sequence[Hashable]], predictions: Seque
     A single caption seldom has a match of all orders; above the first, one is added to matches and to guesses
     (Lin and Och 2004, "ORANGE", section 4: BLEU-S).
     """
-    most = {order: Counter() for order in ORDERS}
-    for reference in references:
-        for order in ORDERS:
-            most[order] |= _count_ngrams(reference, order)
-    lengths = np.array([len(reference) for reference in references])
+    from nltk.translate.bleu_score import closest_ref_length
+
+    most = reduce(or_, map(count_ngrams, references), Counter())
+    added = np.array(ORDERS) > 1
     rows = []
     for prediction in predictions:
-        closest = min(lengths, key=lambda length: (abs(length - len(prediction)), length))
-        guesses = [max(0, len(prediction) - order + 1) for order in ORDERS]
-        matches = [(_count_ngrams(prediction, order) & most[order]).total() for order in ORDERS]
-        added = [int(order > 1) for order in ORDERS]
-        rows.append([len(prediction), closest, *np.add(matches, added), *np.add(guesses, added)])
+        counts = count_ngrams(prediction)
+        closest = closest_ref_length(references, len(prediction))
+        matches, guesses = _by_order(counts & most) + added, _by_order(counts) + added
+        rows.append([len(prediction), closest, *matches, *guesses])
     return bleu_of_sums(np.array(rows).reshape(-1, 2 + 2 * len(ORDERS)))[:, -1]
 
 
-def _count_ngrams(tokens: Sequence[Hashable], order: int) -> Counter:
-    return Counter(zip(*(tokens[start:] for start in range(order)), strict=False))
+def _by_order(counts: Counter) -> np.ndarray:
+    """How many n-grams of each order: (orders,) int."""
+    return np.bincount(np.array([len(ngram) for ngram in counts.elements()], int), minlength=NUM_ORDERS + 1)[1:]
 
 
 def _num_matches(prediction, references, order, num_guesses) -> int:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from captioner.errors import CaptionerError
+from captioner.metrics.ngrams import NUM_ORDERS, count_ngrams
 
-NUM_ORDERS = 4  # n-grams of one to four tokens
 SIGMA = 6.0  # tokens: how far a caption's length may lie from a reference's
 _ORDERS = np.arange(NUM_ORDERS)[:, None]
 
@@ -52,7 +52,7 @@ class CiderScorer:
         self._id_of_ngram = {}
         frequencies = Counter()
         for photo_references in references:
-            ngrams = set().union(*map(_count_ngrams, photo_references))
+            ngrams = set().union(*map(count_ngrams, photo_references))
             frequencies.update(self._id_of_ngram.setdefault(ngram, len(self._id_of_ngram)) for ngram in ngrams)
         documents = np.ones(len(self._id_of_ngram) + 1)  # one more: id -1, an n-gram of no reference, is in "one"
         documents[list(frequencies.keys())] = list(frequencies.values())
@@ -100,7 +100,7 @@ class CiderScorer:
         return float(10 * (cosines * penalties).mean())
 
     def _vector(self, tokens) -> _Vector:
-        counts = _count_ngrams(tokens)
+        counts = count_ngrams(tokens)
         ids = np.array([self._id_of_ngram.get(ngram, -1) for ngram in counts], dtype=int)
         orders = np.array([len(ngram) - 1 for ngram in counts], dtype=int)
         weights = np.array(list(counts.values()), dtype=float) * self._idf[ids]
@@ -118,14 +118,6 @@ class CiderScorer:
             weights[np.searchsorted(ids, vector.ids[is_known]), column] = vector.weights[is_known]
         norms = np.stack([vector.norms for vector in vectors], axis=1)
         return _Photo(ids, weights, norms, np.array([vector.length for vector in vectors]))
-
-
-def _count_ngrams(tokens) -> Counter:
-    return Counter(
-        tuple(tokens[start : start + order])
-        for order in range(1, NUM_ORDERS + 1)
-        for start in range(len(tokens) - order + 1)
-    )
 
 
 def _length(tokens) -> int:
