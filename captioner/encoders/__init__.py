@@ -160,10 +160,10 @@ def build_encoder(name: str, weights: str | None = "imagenet") -> keras.Model:
     return spec.build(spec, weights == "imagenet")
 
 
-def weights_sha256(name: str) -> str:
+def weights_sha256(name: str, model: keras.Model | None = None) -> str:
     """The SHA-256 of the encoder's weights, in hexadecimal: of the shipped file, or of the numbers themselves.
 
-    Where no file is shipped, the Keras model is built for it.
+    Where no file is shipped, the Keras model is built for it, unless it is given.
 
     Raises:
         OptionsError: no encoder has that name.
@@ -173,19 +173,19 @@ def weights_sha256(name: str) -> str:
     if path is None:
         from captioner.encoders import weights_file
 
-        return weights_file.hash_weights(build_encoder(name))
+        return weights_file.hash_weights(build_encoder(name) if model is None else model)
     try:
         return sha256_of(path)
     except OSError as error:
         raise ModelError(f"cannot read the weights of {name}: {path}: {error.strerror}") from error
 
 
-def encoder_key(name: str) -> str:
+def encoder_key(name: str, model: keras.Model | None = None) -> str:
     """The encoder's name and the beginning of its weights' hash: what feature caches are named by.
 
     Raises: as `weights_sha256`.
     """
-    return key_of(name, weights_sha256(name))
+    return key_of(name, weights_sha256(name, model))
 
 
 def key_of(name: str, sha256: str) -> str:

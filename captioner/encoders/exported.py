@@ -5,7 +5,7 @@ import sys
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 
-from captioner.encoders import build_encoder, encoder_key, encoder_spec, key_of
+from captioner.encoders import build_encoder, encoder_key
 from captioner.files import make_folder
 from captioner.quiet import without_native_chatter
 
@@ -26,12 +26,10 @@ def export_into(folder: Path, name: str) -> Path:
         CaptionerError: the file cannot be written.
     """
     with without_native_chatter():  # TensorFlow greets
-        from captioner.encoders import export, weights_file
+        from captioner.encoders import export
     with downloads_told_on_stderr():
         model = build_encoder(name)
-    is_shipped = encoder_spec(name).weights_path is not None
-    key = encoder_key(name) if is_shipped else key_of(name, weights_file.hash_weights(model))
-    path = make_folder(folder) / f"{key}.tflite"
+    path = make_folder(folder) / f"{encoder_key(name, model)}.tflite"
     if not path.exists():
         export.export_encoder(model, path)
     return path

@@ -103,9 +103,9 @@ def look_at_photos(run: Run, eyes: Eyes, listener: Listener) -> None:
 def _keras_encoder(run: Run) -> tuple[keras.Model, str]:
     """The encoder with its weights, and the key of these."""
     name, path = run.encoder.name, run.encoder_weights_path
-    if path is None and encoder_spec(name).weights_path is not None:
-        return build_encoder(name), encoder_key(name)
-    encoder = build_encoder(name, "imagenet" if path is None else None)
-    if path is not None:
-        load_weights(encoder, path)
+    if path is None:
+        encoder = build_encoder(name)
+        return encoder, encoder_key(name, encoder)
+    encoder = build_encoder(name, None)
+    load_weights(encoder, path)
     return encoder, key_of(name, hash_weights(encoder))
