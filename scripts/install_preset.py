@@ -19,7 +19,6 @@ from captioner.encoders import encoder_key, encoder_spec
 from captioner.evaluation import caption_examples
 from captioner.files import sha256_of, write_json, write_text
 from captioner.model_folder import (
-    CONFIG,
     ENCODER_GRAPH,
     ENCODER_WEIGHTS,
     FILES,
@@ -65,30 +64,26 @@ def install(run_dir: Path, name: str, data_dir: Path, rungs: list[tuple[Path, st
     preset_dir = Path(captioner.__file__).parent / "presets" / name
     preset_dir.mkdir(parents=True, exist_ok=True)
     shared = SHARED_ENCODER if sha256_of(SHARED_ENCODER) == sha256_of(run_dir / ENCODER_GRAPH) else None
-    for file in (*FILES, ENCODER_WEIGHTS, CONFIG):
+    for file in (*FILES, ENCODER_WEIGHTS):
         (preset_dir / file).unlink(missing_ok=True)
         if (run_dir / file).exists() and not (file == ENCODER_GRAPH and shared):
             shutil.copyfile(run_dir / file, preset_dir / file)
     dataset, decoding = Dataset.open(data_dir), DecodingOptions()
-    ladder = [rung(path, what, dataset, decoding) for path, what in rungs]
-    scores = dev_scores(run_dir, dataset, decoding)
+    scores = {path: dev_scores(path, dataset, decoding) for path in {run_dir, *(path for path, _ in rungs)}}
     record = folder.training | {
         "licence": LICENCE,
         "decoding": decoding.to_json(),
         "encoder": vars(folder.encoder),
-        "dev_scores": scores,
-        "ladder": ladder,
+        "dev_scores": scores[run_dir],
+        "ladder": [
+            {"what": what, "seconds": ModelFolder.open(path).training["seconds"], "dev_scores": scores[path]}
+            for path, what in rungs
+        ],
     }
     write_json(preset_dir / TRAINING_RECORD, record)
     write_text(preset_dir / MODEL_CARD, model_card(name, record) + NOTES + examples)
     seal(preset_dir, name, folder.encoder, folder.network, decoding, shared)
     return preset_dir
-
-
-def rung(run_dir: Path, what: str, dataset: Dataset, decoding: DecodingOptions) -> dict:
-    """A model's line of the ladder: what it is, the seconds its run took, what it scores on dev."""
-    seconds = ModelFolder.open(run_dir).training["seconds"]
-    return {"what": what, "seconds": seconds, "dev_scores": dev_scores(run_dir, dataset, decoding)}
 
 
 def dev_scores(run_dir: Path, dataset: Dataset, decoding: DecodingOptions) -> dict:

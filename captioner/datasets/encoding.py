@@ -69,7 +69,7 @@ def encode_into(
 def look_at(photo: WaitingPhoto, size: int) -> list[np.ndarray]:
     """What its views show, in order: (size, size, 3) uint8 each. Raises: ImageError when it cannot be read."""
     boxes = {view.box for view in photo.views.values()}
-    # parts are cut from more pixels than the whole needs, so that they are as sharp
+    # crops are cut from more pixels than the whole needs, so that they are as sharp
     sizes = {size} if WHOLE in boxes else set()
     sizes |= {2 * size} if boxes - {WHOLE} else set()
     squares = {size: read_image(photo.path, size) for size in sizes}

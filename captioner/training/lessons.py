@@ -23,7 +23,7 @@ class SeenView:
 
 @dataclass(frozen=True)
 class Views:
-    """What is known of a photo beside as it is: the whole in a mirror, where it can be said of, and parts."""
+    """What is known of a photo beside as it is: the whole in a mirror, where it can be said of, and crops."""
 
     flipped: SeenView | None = None
     crops: tuple[SeenView, ...] = ()

@@ -36,7 +36,7 @@ def model_card(name: str, record: dict) -> str:
         "",
         f"{len(record['epochs'])} epochs in {record['seconds'] / 60:.0f} minutes, seed"
         f" {training['seed']}, {training['batch_size']} photos a step, learning rate {_learning_rate(record):g};"
-        f" the weights kept are those of {_kept(record)}.{_mirror_sentence(training)}"
+        f" the weights kept are those of {_kept(record)}.{_views_sentence(training)}"
         " Every option is in `training.json`.",
         *_second_phase_lines(record),
         "",
@@ -45,7 +45,7 @@ def model_card(name: str, record: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _mirror_sentence(training: dict) -> str:
+def _views_sentence(training: dict) -> str:
     share, crops = training.get("flipped_share"), training.get("crops")
     sentence = f" {share:.0%} of the photos were seen in a mirror, left said as right." if share else ""
     return sentence + (f" Half of the time one of {crops} random crops was seen in the photo's place." if crops else "")

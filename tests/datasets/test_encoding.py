@@ -49,7 +49,7 @@ def test_a_photo_has_a_row_for_each_of_its_views(cache_of, fake_encoder, tmp_pat
     np.testing.assert_array_equal(flipped, plain[:, ::-1])
 
 
-def test_a_crop_is_cut_from_the_photo_before_it_is_squeezed(cache_of, fake_encoder, tmp_path):
+def test_a_crop_is_cut_from_the_photo_before_it_is_squeezed(tmp_path):
     pixels = np.zeros((64, 64, 3), np.uint8)
     pixels[:32, 32:] = np.indices((32, 32)).sum(axis=0)[..., None] * 4  # the upper right quarter slopes
     Image.fromarray(pixels).save(tmp_path / "slope.png")

@@ -39,7 +39,7 @@ def test_a_value_that_does_not_fit_is_refused(script, text, said):
         script.changed(NetworkOptions(), script.parse_variation(text))
 
 
-def test_a_row_has_a_cell_for_every_column(script, capsys):
+def test_a_row_has_a_cell_for_every_column(script):
     record = {
         "network": {"parameters": 6_150_000},
         "best_epoch": 5,
