@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the shipped preset from a copy of Flickr8k: every stage goes on where it stopped when called again.
+# Makes the shipped presets from a copy of Flickr8k: every stage goes on where it stopped when called again.
 #
 #     scripts/train_flickr8k.sh path/to/flickr8k
 set -eu
@@ -12,3 +12,7 @@ python scripts/install_preset.py runs/tuned flickr8k data/flickr8k --examples sc
     --rung runs/tuned "teacher forcing of both, the encoder from stage 6 on"
 captioner evaluate data/flickr8k --split dev --model flickr8k --predictions-out runs/dev.jsonl
 head -n 100 runs/dev.jsonl > tests/shipped_captions.jsonl
+for decoder in gru rnn; do
+    captioner train data/flickr8k "runs/$decoder" --decoder "$decoder" --epochs 8
+    python scripts/install_preset.py "runs/$decoder" "flickr8k-$decoder" data/flickr8k
+done

@@ -16,6 +16,7 @@ from captioner.images import read_image
 from captioner.metrics import wording
 from captioner.model_folder import DECODER_GRAPH
 from captioner.options import DecodingOptions
+from captioner.presets import PRESETS, SHARED_ENCODER, open_model
 
 MAX_GRAPH_BYTES = 40e6
 SAID = Path(__file__).with_name("shipped_captions.jsonl")  # of the first 100 dev photos, when its scores were taken
@@ -50,11 +51,21 @@ def test_its_encoder_goes_by_the_key_of_its_weights(captioner):
     assert (folder.encoder.key == encoder_key(folder.encoder.name)) is (folder.encoder_weights_path is None)
 
 
-def test_models_lists_it_with_size_scores_and_licence():
+@pytest.mark.parametrize("decoder", ["gru", "rnn"])
+def test_the_companions_show_the_other_decoders_through_the_shared_encoder(decoder):
+    folder = Captioner.load(f"flickr8k-{decoder}").folder
+    assert folder.network.decoder == decoder and folder.network.attention
+    assert folder.encoder_graph_path == SHARED_ENCODER
+    assert (folder.path / DECODER_GRAPH).stat().st_size <= 12e6
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_models_lists_it_with_size_scores_and_licence(name):
     result = CliRunner().invoke(main, ["models"])
     assert result.exit_code == 0
-    row = next(line for line in result.stdout.splitlines() if line.startswith("flickr8k "))
-    assert "LSTM with attention" in row and "MB" in row and "non-commercial" in row
+    row = next(line for line in result.stdout.splitlines() if line.startswith(f"{name} "))
+    assert f"{open_model(name).network.decoder.upper()} with attention" in row
+    assert "MB" in row and "non-commercial" in row
 
 
 @pytest.mark.slow
@@ -65,6 +76,18 @@ def test_dev_scores_are_those_of_the_model_card(captioner, dev, dev_captions):
         assert scores[name] == pytest.approx(recorded[name], abs=0.003)
     assert scores["bleu_4"] >= 0.235
     assert scores["cider"] >= 0.59
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("decoder", ["gru", "rnn"])
+def test_the_companions_score_as_their_cards_say(decoder, dev):
+    """On the first 200 photos, whose CIDEr-D differs from that of all 1,000 by what those photos are."""
+    examples, paths = (items[:200] for items in dev)
+    companion = Captioner.load(f"flickr8k-{decoder}")
+    scores = score_examples(examples, [caption.text for caption in companion.caption(paths)])
+    recorded = companion.folder.training["dev_scores"]
+    assert scores["bleu_1"] == pytest.approx(recorded["bleu_1"], abs=0.03)
+    assert scores["bleu_4"] == pytest.approx(recorded["bleu_4"], abs=0.03)
 
 
 @pytest.mark.slow

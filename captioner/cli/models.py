@@ -13,8 +13,7 @@ def models():
     from captioner.model_folder import DECODER_GRAPH
     from captioner.presets import PRESETS, open_model
 
-    row = "{:<12} {:<43} {:>8} {:>7} {:>8}  {}"
-    click.echo(row.format("name", "network", "size", "BLEU-4", "CIDEr-D", "licence"))
+    rows = [("name", "network", "size", "BLEU-4", "CIDEr-D", "licence")]
     counts = {}
     for name in PRESETS:
         folder = open_model(name)
@@ -22,11 +21,14 @@ def models():
         scores = record["dev_scores"]
         counts.setdefault(describe_counts(scores))
         graphs = folder.encoder_graph_path, folder.path / DECODER_GRAPH
-        size = sum(graph.stat().st_size for graph in graphs)
+        size = f"{sum(graph.stat().st_size for graph in graphs) / 1e6:.1f} MB"
         network = f"{folder.encoder.name}, {folder.network.decoder.upper()}"
         network += " with attention" if folder.network.attention else ""
-        scores = f"{scores['bleu_4']:.3f}", f"{scores['cider']:.3f}"
-        click.echo(row.format(name, network, f"{size / 1e6:.1f} MB", *scores, record["licence"]))
+        rows.append((name, network, size, f"{scores['bleu_4']:.3f}", f"{scores['cider']:.3f}", record["licence"]))
+    name_width, network_width = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for name, network, *figures, licence in rows:
+        figures = "  ".join(f"{figure:>7}" for figure in figures)
+        click.echo(f"{name:<{name_width}}  {network:<{network_width}}  {figures}  {licence}")
     click.echo(f"\nSize is what captioning reads; scores are of the dev split ({'; '.join(counts)}).")
     click.echo("The model card in each folder says more.")
     return 0

@@ -6,7 +6,8 @@ from captioner.errors import ModelError
 from captioner.model_folder import ModelFolder
 
 DEFAULT_PRESET = "flickr8k"
-PRESETS = {"flickr8k": Path(__file__).parent / "flickr8k"}
+# The two beside the default show what the other decoders do; they see through the encoder that is shared.
+PRESETS = {name: Path(__file__).parent / name for name in (DEFAULT_PRESET, "flickr8k-gru", "flickr8k-rnn")}
 SHARED_ENCODER = Path(__file__).parents[1] / "encoders" / "weights" / "efficientnet-lite2-320.tflite"
 
 
