@@ -4,8 +4,10 @@
 `image` is what `begin` gave: the first state (photos, width), and the constants that every step needs again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
+from math import isqrt
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from captioner.options import DecodingOptions
 from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID
 
 Step = Callable[..., Mapping[str, np.ndarray]]
+
+_NEVER_SPOKEN = [PAD_ID, START_ID, UNK_ID]
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class _Finished:
 
     def is_settled(self, best_alive: float) -> bool:
         """Whether nothing that is still alive, at log-probability `best_alive`, can enter the best."""
-        if len(self.hypotheses) >= self.options.beam_size:
+        if len(self.hypotheses) >= self.options.beam_size or best_alive == -np.inf:
             return True
         if len(self.hypotheses) < self.options.num_candidates:
             return False
@@ -56,70 +60,169 @@ class _Finished:
 def beam_search(step: Step, image: Mapping[str, np.ndarray], options: DecodingOptions) -> list[list[Hypothesis]]:
     """The best captions of each photo, best first, at most `options.num_candidates` of them, never none.
 
-    All photos and beams move together. A hypothesis ends when its end token is among the `beam_size` best
-    continuations of its photo; its score is its log-probability divided by its number of tokens, the end
-    included, to the power `length_exponent` (Wu et al. 2016, eq. 14, without its constant 5). A beam of one is
-    greedy search. The search always ends: at `max_words` every hypothesis is made to end.
+    A hypothesis ends when its end token is among the `beam_size` best continuations of its photo; its score is its
+    log-probability divided by its number of tokens, the end included, to the power `length_exponent` (Wu et al.
+    2016, eq. 14, without its constant 5). A beam of one is greedy search. The search always ends: at `max_words`
+    every hypothesis is made to end.
     """
-    constants = {name: array for name, array in image.items() if name != "state"}
-    num_photos, num_beams = len(image["state"]), options.beam_size
-    state = np.repeat(image["state"][:, None], num_beams, axis=1)  # (photos, beams, width)
-    token = np.full((num_photos, num_beams), START_ID, np.int32)
-    alive = np.full((num_photos, num_beams), -np.inf, np.float64)  # log-probability of each beam
-    alive[:, 0] = 0  # all beams start the same: only one may continue
-    history = np.zeros((num_photos, num_beams, 0), np.int32)
-    finished = [_Finished(options) for _ in range(num_photos)]
-    open_photos = np.arange(num_photos)  # photo of each row of the arrays
+    num_photos = len(image["state"])
+    photos = ({name: array[photo] for name, array in image.items()} for photo in range(num_photos))
+    return list(beam_search_stream(step, photos, options, num_photos))
 
-    for num_words in range(options.max_words + 1):
-        outputs = step(token=token, state=state, **constants)
-        log_probs = _allowed(outputs["log_probs"], num_words, options)
-        scores, parents, tokens = _best_continuations(alive[..., None] + log_probs, 2 * num_beams)
+
+def beam_search_stream(
+    step: Step, photos: Iterable[Mapping[str, np.ndarray]], options: DecodingOptions, num_slots: int
+) -> Iterator[list[Hypothesis]]:
+    """As `beam_search`, photo by photo, in order: `num_slots` photos move together, and a photo whose search is over
+    makes room for the next one, so that no step is taken for nothing.
+
+    photos: what `begin` gave of each, without the axis of the photos.
+    """
+    photos = enumerate(photos)
+    slots = _Slots(list(islice(photos, num_slots)), options)
+    results: dict[int, list[Hypothesis]] = {}
+    next_photo = 0
+    while len(slots):
+        for slot in slots.advance(step):
+            results[slots.photo[slot]] = slots.finished[slot].best()
+            slots.put(slot, next(photos, None))
+        slots.close_up()
+        while next_photo in results:
+            yield results.pop(next_photo)
+            next_photo += 1
+
+
+class _Slots:
+    """Photos whose search is under way, a slot each: the arrays that all beams of all photos move in.
+
+    A slot is free, and moves along for nothing, where `photo` is None.
+    """
+
+    def __init__(self, images: list[tuple[int, Mapping[str, np.ndarray]]], options: DecodingOptions):
+        """images: `(photo, what begin gave of it)`, one a slot."""
+        self.options = options
+        shape = len(images), options.beam_size
+        self.photo: list[int | None] = [None] * len(images)
+        self.finished = [_Finished(options) for _ in images]
+        self._constants = {}
+        self._state = np.zeros((*shape, 0), np.float32)
+        for name in images[0][1] if images else ():
+            array = np.stack([image[name] for _, image in images])
+            if name == "state":
+                self._state = np.repeat(array[:, None], options.beam_size, axis=1)  # (slots, beams, width)
+            else:
+                self._constants[name] = array
+        self._token = np.zeros(shape, np.int32)
+        self._alive = np.zeros(shape, np.float64)  # log-probability of each beam
+        self._spoken = np.zeros((*shape, options.max_words + 1), np.int32)
+        self._num_words = np.zeros(len(images), np.int64)
+        for slot, image in enumerate(images):
+            self.put(slot, image)
+
+    def __len__(self) -> int:
+        return len(self.photo)
+
+    def put(self, slot: int, numbered: tuple[int, Mapping[str, np.ndarray]] | None) -> None:
+        """Begins the search of a photo in a slot that is free; None leaves it free."""
+        self.photo[slot], self._alive[slot] = None, -np.inf
+        if numbered is None:
+            return
+        self.photo[slot], image = numbered
+        self.finished[slot] = _Finished(self.options)
+        self._alive[slot, 0] = 0  # all beams start the same: only one may continue
+        self._token[slot], self._num_words[slot] = START_ID, 0
+        self._state[slot] = image["state"]
+        for name, array in self._constants.items():
+            array[slot] = image[name]
+
+    def advance(self, step: Step) -> list[int]:
+        """Takes a step with every beam; the slots whose search is over."""
+        num_beams = self.options.beam_size
+        outputs = step(token=self._token, state=self._state, **self._constants)
+        log_probs = _allowed(outputs["log_probs"], self._num_words, self.options)
+        scores, parents, tokens = _best_continuations(self._alive, log_probs, 2 * num_beams)
         ends = tokens == END_ID
-        for row, rank in zip(*np.nonzero(ends[:, :num_beams] & np.isfinite(scores[:, :num_beams])), strict=True):
-            words = tuple(int(t) for t in history[row, parents[row, rank]])
-            finished[open_photos[row]].hypotheses.append(Hypothesis(words, float(scores[row, rank])))
+        for slot, rank in zip(*np.nonzero(ends[:, :num_beams] & np.isfinite(scores[:, :num_beams])), strict=True):
+            words = self._spoken[slot, parents[slot, rank], : self._num_words[slot]]
+            self.finished[slot].hypotheses.append(Hypothesis(tuple(words.tolist()), float(scores[slot, rank])))
         # the best continuations that did not end, in order: False sorts before True
         going_on = np.argsort(ends | ~np.isfinite(scores), axis=1, kind="stable")[:, :num_beams]
-        alive = np.take_along_axis(np.where(ends, -np.inf, scores), going_on, axis=1)
+        self._alive = np.take_along_axis(np.where(ends, -np.inf, scores), going_on, axis=1)
         parents = np.take_along_axis(parents, going_on, axis=1)
-        token = np.take_along_axis(tokens, going_on, axis=1).astype(np.int32)
-        history = np.concatenate([np.take_along_axis(history, parents[..., None], axis=1), token[..., None]], axis=-1)
-        state = np.take_along_axis(outputs["state"], parents[..., None], axis=1)
-        unsettled = np.array([not finished[p].is_settled(alive[row].max()) for row, p in enumerate(open_photos)])
-        if not unsettled.any():
-            break
-        # photos that are done leave only when half are: new shapes cost the runtime new buffers
-        if unsettled.sum() <= len(open_photos) // 2:
-            token, state, alive, history = token[unsettled], state[unsettled], alive[unsettled], history[unsettled]
-            constants = {name: array[unsettled] for name, array in constants.items()}
-            open_photos = open_photos[unsettled]
-        else:
-            alive[~unsettled] = -np.inf
-    return [f.best() for f in finished]
+        self._token = np.take_along_axis(tokens, going_on, axis=1).astype(np.int32)
+        self._spoken = np.take_along_axis(self._spoken, parents[..., None], axis=1)
+        np.put_along_axis(self._spoken, self._num_words[:, None, None], self._token[..., None], axis=2)
+        self._state = np.take_along_axis(outputs["state"], parents[..., None], axis=1)
+        self._num_words = np.minimum(self._num_words + 1, self.options.max_words)
+        best_alive = self._alive.max(axis=1)
+        return [
+            slot
+            for slot, photo in enumerate(self.photo)
+            if photo is not None and self.finished[slot].is_settled(best_alive[slot])
+        ]
+
+    def close_up(self) -> None:
+        """Gives up the free slots once half are free, not sooner: new shapes cost the runtime new buffers."""
+        taken = [slot for slot, photo in enumerate(self.photo) if photo is not None]
+        if len(taken) > len(self.photo) // 2:
+            return
+        self.photo, self.finished = ([of_slot[slot] for slot in taken] for of_slot in (self.photo, self.finished))
+        self._token, self._state, self._alive = self._token[taken], self._state[taken], self._alive[taken]
+        self._spoken, self._num_words = self._spoken[taken], self._num_words[taken]
+        self._constants = {name: array[taken] for name, array in self._constants.items()}
 
 
-def _allowed(log_probs: np.ndarray, num_words: int, options: DecodingOptions) -> np.ndarray:
-    """A copy in which forbidden tokens have no chance: (photos, beams, vocabulary)."""
-    if num_words == options.max_words:  # the end, and nothing else
-        only_end = np.full_like(log_probs, -np.inf)
-        # finite even where the end has no chance at all: whoever is still alive must come to one
-        only_end[..., END_ID] = np.maximum(log_probs[..., END_ID], np.finfo(np.float32).min)
-        return only_end
+def _allowed(log_probs: np.ndarray, num_words: np.ndarray, options: DecodingOptions) -> np.ndarray:
+    """A copy in which forbidden tokens have no chance.
+
+    log_probs: (photos, beams, vocabulary); num_words: (photos,), that each caption has so far.
+    """
     log_probs = log_probs.copy()
-    log_probs[..., [PAD_ID, START_ID, UNK_ID]] = -np.inf
-    if num_words < options.min_words:
-        log_probs[..., END_ID] = -np.inf
+    log_probs[..., _NEVER_SPOKEN] = -np.inf
+    log_probs[num_words < options.min_words, :, END_ID] = -np.inf
+    is_full = num_words == options.max_words
+    if is_full.any():  # the end, and nothing else
+        # finite even where the end has no chance at all: whoever is still alive must come to one
+        ends = np.maximum(log_probs[is_full, :, END_ID], np.finfo(np.float32).min)
+        log_probs[is_full] = -np.inf
+        log_probs[is_full, :, END_ID] = ends
     return log_probs
 
 
-def _best_continuations(scores: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The `count` best of (photos, beams, vocabulary), best first: scores, beams and tokens, each (photos, count)."""
-    num_photos, _, vocabulary_size = scores.shape
-    flat = scores.reshape(num_photos, -1)
-    count = min(count, flat.shape[1])
-    best = np.argpartition(-flat, count - 1, axis=1)[:, :count]
+def _best_continuations(
+    alive: np.ndarray, log_probs: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The `count` best continuations of each photo, best first: scores, beams and tokens, each (photos, count).
+
+    alive: (photos, beams); log_probs: (photos, beams, vocabulary). Most of the vocabulary is looked at once only: it
+    is cut into stripes, and the `count` best tokens are in the `count` stripes whose best tokens are best.
+    """
+    num_photos, num_beams, vocabulary_size = log_probs.shape
+    count = min(count, num_beams * vocabulary_size)
+    num_stripes = max(isqrt(vocabulary_size), -(-count // num_beams))
+    stripe = np.arange(0, vocabulary_size, num_stripes)  # of token 0; a stripe's tokens are so far apart
+    whole = vocabulary_size - vocabulary_size % num_stripes
+    best = log_probs[..., :whole].reshape(num_photos, num_beams, -1, num_stripes).max(axis=2)
+    rest = log_probs[..., whole:]
+    np.maximum(best[..., : rest.shape[2]], rest, out=best[..., : rest.shape[2]])
+
+    beams, stripes = np.divmod(_largest((alive[..., None] + best).reshape(num_photos, -1), count), num_stripes)
+    beams = np.repeat(beams, len(stripe), axis=1)  # (photos, count * length of a stripe)
+    tokens = (stripes[..., None] + stripe).reshape(num_photos, -1)
+    photos = np.arange(num_photos)[:, None]
+    scores = alive[photos, beams] + log_probs[photos, beams, np.minimum(tokens, vocabulary_size - 1)]
+    scores[tokens >= vocabulary_size] = -np.inf
+
+    best = _largest(scores, count)
     # by falling score, equal scores by place, so that a search never depends on chance
-    order = np.lexsort((best, -np.take_along_axis(flat, best, axis=1)), axis=1)
+    place = np.take_along_axis(beams * vocabulary_size + tokens, best, axis=1)
+    order = np.lexsort((place, -np.take_along_axis(scores, best, axis=1)), axis=1)
     best = np.take_along_axis(best, order, axis=1)
-    return np.take_along_axis(flat, best, axis=1), best // vocabulary_size, best % vocabulary_size
+    return tuple(np.take_along_axis(array, best, axis=1) for array in (scores, beams, tokens))
+
+
+def _largest(scores: np.ndarray, count: int) -> np.ndarray:
+    """Where the `count` largest of (photos, n) are, in no order: (photos, count)."""
+    if count >= scores.shape[1]:
+        return np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    return np.argpartition(-scores, count - 1, axis=1)[:, :count]
