@@ -210,8 +210,8 @@ def _best_continuations(
     beams = np.repeat(beams, len(stripe), axis=1)  # (photos, count * length of a stripe)
     tokens = (stripes[..., None] + stripe).reshape(num_photos, -1)
     photos = np.arange(num_photos)[:, None]
-    scores = alive[photos, beams] + log_probs[photos, beams, np.minimum(tokens, vocabulary_size - 1)]
-    scores[tokens >= vocabulary_size] = -np.inf
+    is_token, tokens = tokens < vocabulary_size, np.minimum(tokens, vocabulary_size - 1)
+    scores = np.where(is_token, alive[photos, beams] + log_probs[photos, beams, tokens], -np.inf)
 
     best = _largest(scores, count)
     # by falling score, equal scores by place, so that a search never depends on chance

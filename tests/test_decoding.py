@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from captioner.decoding import Hypothesis, beam_search
+from captioner.decoding import Hypothesis, _best_continuations, beam_search, beam_search_stream
 from captioner.options import DecodingOptions
 from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID
 
@@ -291,3 +291,74 @@ def test_the_step_s_own_arrays_stay_as_they_were():
     np.testing.assert_array_equal(table, before)
     for array, copy in kept:
         np.testing.assert_array_equal(array, copy)
+
+
+@pytest.mark.parametrize("num_slots", [1, 2, 3, 7, 20])
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_a_stream_gives_what_photos_searched_alone_give_in_order(num_slots, beam_size):
+    tables = [random_table(seed, sharpness=1 + seed % 3) for seed in range(7)]
+    options = DecodingOptions(beam_size=beam_size, max_words=9)
+    photos = ({"state": np.zeros(1, np.float32), "table": table} for table in tables)
+    found = list(beam_search_stream(toy_step, photos, options, num_slots))
+    assert found == [beam_search(toy_step, toy_image([table]), options)[0] for table in tables]
+
+
+def test_a_stream_takes_a_photo_only_when_there_is_room_for_it():
+    taken = []
+
+    def photos():
+        for seed in range(9):
+            taken.append(seed)
+            yield {"state": np.zeros(1, np.float32), "table": random_table(seed)}
+
+    for number, _ in enumerate(beam_search_stream(toy_step, photos(), DecodingOptions(max_words=9), num_slots=2)):
+        assert len(taken) <= number + 1 + 9
+    assert taken == list(range(9))
+
+
+def test_no_step_is_taken_with_a_slot_that_could_hold_a_photo():
+    steps = []
+
+    def step(token, state, table):
+        steps.append(len(token))
+        return toy_step(token, state, table)
+
+    tables = [random_table(seed) for seed in range(12)]
+    options = DecodingOptions(beam_size=2, max_words=9)
+    photos = [{"state": np.zeros(1, np.float32), "table": table} for table in tables]
+    alone = [sum(1 for _ in steps_of(photo, options)) for photo in photos]
+    steps.clear()
+    list(beam_search_stream(step, photos, options, num_slots=3))
+    assert sum(steps) <= sum(alone) + 3 * (options.max_words + 1)
+
+
+def steps_of(photo, options):
+    """Something for each step that the search of this photo alone takes."""
+    steps = []
+
+    def step(**arguments):
+        steps.append(None)
+        return toy_step(**arguments)
+
+    list(beam_search_stream(step, [photo], options, 1))
+    return steps
+
+
+def test_a_stream_of_no_photos_gives_nothing():
+    assert list(beam_search_stream(toy_step, [], DecodingOptions(), 4)) == []
+
+
+@pytest.mark.parametrize("seed", range(30))
+@pytest.mark.parametrize("vocabulary_size", [1, 2, 7, 50, 97])
+def test_the_best_continuations_are_those_of_a_full_sort(seed, vocabulary_size):
+    random = np.random.default_rng(seed)
+    alive = random.normal(0, 3, (3, 4))
+    alive[0, 1:] = -np.inf
+    log_probs = random.normal(0, 2, (3, 4, vocabulary_size)).astype(np.float32)
+    count = int(random.integers(1, 12))
+    scores, beams, tokens = _best_continuations(alive, log_probs, count)
+    expected = -np.sort(-(alive[..., None] + log_probs).reshape(3, -1), axis=1)[:, :count]
+    np.testing.assert_array_equal(scores, expected)
+    photos = np.arange(3)[:, None]
+    found = np.where(np.isfinite(scores), alive[photos, beams] + log_probs[photos, beams, tokens], -np.inf)
+    np.testing.assert_array_equal(found, scores)
