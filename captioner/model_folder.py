@@ -7,6 +7,7 @@ from pathlib import Path
 
 from captioner.errors import ModelError, OptionsError
 from captioner.files import sha256_of, write_json
+from captioner.known_hashes import KnownHashes
 from captioner.options import DecodingOptions, NetworkOptions
 from captioner.tokenizer import Tokenizer
 
@@ -61,14 +62,16 @@ class ModelFolder:
         for name in FILES:
             if name not in config["files"]:
                 raise ModelError(f"{path / CONFIG}: does not list {name}")
+        hashes = KnownHashes()
         for name, expected in config["files"].items():
             file = graph_path if name == ENCODER_GRAPH else path / name
             try:
-                found = sha256_of(file)
+                found = hashes.sha256_of(file)
             except OSError as error:
                 raise ModelError(f"{path}: {name} is missing or cannot be read ({error.strerror})") from error
             if found != expected:
                 raise ModelError(f"{file}: altered since the model was made (its sha256 does not fit {CONFIG})")
+        hashes.save()
         try:
             folder = cls(
                 path=path,

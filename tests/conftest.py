@@ -15,6 +15,12 @@ from captioner.options import DecodingOptions, NetworkOptions, PrepareOptions, T
 ENCODER = "efficientnet-lite2-320"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_home(tmp_path_factory):
+    """Where caches are kept while tests run, those of the commands they start as well."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def encoder_info():
     """The shipped encoder, as a model folder names it."""
