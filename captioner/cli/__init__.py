@@ -2,24 +2,26 @@
 
 import os
 import sys
+from importlib import import_module
 
 import click
 
 from captioner import __version__
-from captioner.cli.caption import caption
-from captioner.cli.evaluate import evaluate
-from captioner.cli.export import export
-from captioner.cli.models import models
-from captioner.cli.prepare import prepare
-from captioner.cli.score import score
-from captioner.cli.train import train
 from captioner.errors import CaptionerError
+
+COMMANDS = ("caption", "prepare", "train", "evaluate", "score", "models", "export")
 
 INTERRUPTED = 130
 
 
 class _Commands(click.Group):
-    """A group whose commands return their exit code, and whose errors are one plain line."""
+    """Commands that are imported when asked for; they return their exit code, and their errors are one plain line."""
+
+    def list_commands(self, ctx):
+        return list(COMMANDS)
+
+    def get_command(self, ctx, name):
+        return getattr(import_module(f"captioner.cli.{name}"), name) if name in COMMANDS else None
 
     def main(self, *args, standalone_mode=True, **kwargs):
         if not standalone_mode:
@@ -63,7 +65,3 @@ def main():
 
     Example: captioner caption photo.jpg
     """
-
-
-for command in (caption, prepare, train, evaluate, score, models, export):
-    main.add_command(command)

@@ -16,7 +16,7 @@ def captions_of(annotations):
 
 
 def test_the_command_offers_every_format():
-    (option,) = [p for p in main.commands["prepare"].params if p.name == "format_name"]
+    (option,) = [p for p in main.get_command(None, "prepare").params if p.name == "format_name"]
     assert isinstance(option.type, click.Choice)
     assert sorted(option.type.choices) == sorted(["auto", *FORMATS])
 
