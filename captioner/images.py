@@ -6,14 +6,13 @@ Training and captioning read photos through `read_image`, so both see the same p
 import fnmatch
 import io
 import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from captioner.ahead import map_ahead
 from captioner.errors import ImageError
 
 IMAGE_SUFFIXES = frozenset(
@@ -140,24 +139,6 @@ def read_images(sources: Iterable, size: int, threads: int) -> Iterator[np.ndarr
             return error
 
     return map_ahead(read, sources, threads)
-
-
-def map_ahead(function: Callable, items: Iterable, threads: int) -> Iterator:
-    """What the function gives for each item, in order, computed ahead by `threads` threads.
-
-    Only a few results are held at a time, however many items there are.
-    """
-    pool = ThreadPoolExecutor(threads)
-    try:
-        pending = deque()
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > 8 * threads:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)  # whoever stops early does not wait for what was begun ahead
 
 
 def is_image_name(path: str | os.PathLike) -> bool:

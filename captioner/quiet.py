@@ -2,7 +2,13 @@
 
 import os
 import sys
+import warnings
 from contextlib import contextmanager
+
+
+def without_pillow_s_warnings() -> None:
+    """From now on: what matters of them comes as an `ImageError`."""
+    warnings.filterwarnings("ignore", module="PIL")
 
 
 @contextmanager

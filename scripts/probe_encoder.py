@@ -18,11 +18,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from captioner.ahead import map_ahead
 from captioner.datasets import Dataset, Example
 from captioner.encoders import ENCODERS, build_encoder, encoder_spec
 from captioner.encoders.efficientnet_lite import SCALES
 from captioner.encoders.export import export_encoder
-from captioner.images import map_ahead, read_image
+from captioner.images import read_image
 from captioner.inference import Encoder, default_threads
 from captioner.tokenizer import SPECIAL_TOKENS, Tokenizer
 

@@ -1,7 +1,6 @@
 import io
 import os
 import random
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps, features
 
 from captioner.errors import ImageError
-from captioner.images import IMAGE_SUFFIXES, find_images, is_image_name, map_ahead, read_image, read_images
+from captioner.images import IMAGE_SUFFIXES, find_images, is_image_name, read_image, read_images
 
 SIZE = 32
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 255, 255)
@@ -398,21 +397,6 @@ def test_read_images_holds_only_a_few_photos_however_many_there_are():
     assert taken <= 20
     photos.close()
     assert taken <= 20
-
-
-def test_whoever_stops_early_does_not_wait_for_what_was_begun_ahead():
-    begun, go_on = [], threading.Event()
-
-    def slow(number):
-        begun.append(number)
-        go_on.wait()
-        return number
-
-    results = map_ahead(lambda n: slow(n) if n else n, range(1000), 2)
-    assert next(results) == 0
-    threading.Timer(0.2, go_on.set).start()
-    results.close()
-    assert len(begun) <= 4
 
 
 def test_read_images_of_nothing_is_nothing():

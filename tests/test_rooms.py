@@ -14,7 +14,7 @@ PACKAGE_DIR = Path(captioner.__file__).parent
 # From the top down: rooms of one row may import each other; third-party packages may be used from their row on.
 ROWS = [
     (("errors", "options"), ()),
-    (("files", "known_hashes", "quiet", "training_stack"), ()),
+    (("ahead", "files", "known_hashes", "quiet", "training_stack"), ()),
     (("tokenizer", "images"), ("numpy", "PIL")),
     (("metrics",), ("nltk",)),
     (("datasets",), ()),

@@ -1,6 +1,7 @@
 """`captioner caption`"""
 
 import sys
+from itertools import chain
 
 import click
 
@@ -8,12 +9,12 @@ from captioner.cli.shared import (
     PATH,
     decoding_options,
     list_failures,
-    load_captioner,
     model_option,
     progress_bar,
     say,
     search_options,
 )
+from captioner.quiet import without_native_chatter, without_pillow_s_warnings
 
 
 @click.command()
@@ -35,7 +36,7 @@ from captioner.cli.shared import (
 )
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="Write there instead of stdout.")
 @search_options
-@click.option("--batch-size", type=int, default=8, show_default=True, metavar="N", help="Photos captioned together.")
+@click.option("--batch-size", type=int, default=16, show_default=True, metavar="N", help="Photos captioned together.")
 @click.option("--threads", type=int, metavar="N", help="Threads to compute with.  [default: all cores]")
 @click.option("--dry-run", is_flag=True, help="Only name the photos that would be captioned.")
 @click.option(
@@ -105,17 +106,24 @@ def caption(
 def _caption_photos(photos, model, asked, format_name, output, bare, batch_size, threads, progress) -> list[str]:
     """Writes every caption as it comes; gives back what failed, one line each."""
     from captioner.errors import ImageError
+    from captioner.inference import Captioner
+    from captioner.presets import open_model
+
+    without_pillow_s_warnings()
+    with without_native_chatter():
+        captioner = Captioner(open_model(model), threads, photos_at_once=len(photos))
+        options = decoding_options(captioner.folder.decoding, *asked)
+        captions = captioner.caption_stream((photo.source for photo in photos), options, batch_size)
+        # before anything is written: until then the model is still being opened
+        captions = chain([next(captions)], captions)
     from captioner.outputs import open_writer
 
-    captioner = load_captioner(model, threads)
-    options = decoding_options(captioner.folder.decoding, *asked)
     failures = []
     shown = {"on": True, "off": False, "auto": None if len(photos) > 1 else False}[progress]
     with (
         open_writer(format_name, output, sys.stdout, bare) as writer,
         progress_bar(len(photos), "photos", shown=shown) as bar,
     ):
-        captions = captioner.caption_stream((photo.source for photo in photos), options, batch_size)
         for photo, result in zip(photos, captions, strict=True):
             if isinstance(result, ImageError):
                 failures.append(

@@ -3,6 +3,7 @@
 import click
 
 from captioner.cli.shared import PATH, list_failures, parse_shares, progress_bar, say
+from captioner.quiet import without_pillow_s_warnings
 
 _SMALL_VOCABULARY = 200  # tokens
 _FORMATS = ["auto", "flickr8k", "flickr30k", "karpathy", "coco", "csv", "jsonl", "imagefolder", "sidecar"]
@@ -70,14 +71,12 @@ def prepare(source, output_dir, format_name, captions, images, image_column, cap
 
     Example: captioner prepare path/to/flickr8k data/flickr8k
     """
-    import warnings
-
     from captioner.datasets import check_output, read_annotations
     from captioner.encoders import encoder_spec
 
     if output_dir is None and not check_only:
         raise click.UsageError("Missing argument 'OUTPUT_DIR'; only --check-only goes without.")
-    warnings.filterwarnings("ignore", module="PIL")  # what matters of them is a problem of the dataset
+    without_pillow_s_warnings()
     options = _prepare_options(format_name, image_column, caption_column, **settings)
     encoder_spec(options.encoder)  # an unknown one is refused before anything is read
     if output_dir is not None:

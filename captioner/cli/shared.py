@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from captioner.errors import OptionsError
-from captioner.quiet import without_native_chatter
+from captioner.quiet import without_native_chatter, without_pillow_s_warnings
 
 # Whether it is there and may be read is seen where the path is used: that is no usage error.
 PATH = click.Path(path_type=Path, readable=False)
@@ -109,11 +109,9 @@ def say_report(report: dict) -> None:
 
 def load_captioner(model: str, threads: int | None = None):
     """Raises: ModelError."""
-    import warnings
-
     from captioner.inference import Captioner
 
-    warnings.filterwarnings("ignore", module="PIL")  # what matters of them comes as an ImageError
+    without_pillow_s_warnings()
     with without_native_chatter():
         return Captioner.load(model, threads)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from captioner.ahead import map_ahead
 from captioner.datasets.features import FeatureCache
 from captioner.errors import ImageError
-from captioner.images import cropped, map_ahead, read_image
+from captioner.images import cropped, read_image
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 

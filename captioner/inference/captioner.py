@@ -1,22 +1,25 @@
 """`Captioner`: photos in, captions out."""
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 
-from captioner.decoding import Hypothesis, beam_search
+from captioner.ahead import Ahead, map_ahead
+from captioner.decoding import Hypothesis, beam_search, beam_search_stream
 from captioner.errors import ImageError, ModelError, OptionsError
-from captioner.images import ImageSource, read_image, read_images
-from captioner.inference.litert import Decoder, Encoder, default_threads
+from captioner.images import ImageSource, read_image
+from captioner.inference.litert import MOST_COPIES, Decoder, Encoder, default_threads
 from captioner.model_folder import CONFIG, DECODER_GRAPH, ENCODER_GRAPH, ModelFolder
 from captioner.options import DecodingOptions
 from captioner.presets import DEFAULT_PRESET, open_model
+from captioner.tokenizer import Tokenizer
 
-DEFAULT_BATCH_SIZE = 8
+DEFAULT_BATCH_SIZE = 16
 
 
 @dataclass(frozen=True)
@@ -41,25 +44,19 @@ class Captioner:
     >>> captioner.caption("photo.jpg").text
     """
 
-    def __init__(self, folder: ModelFolder, threads: int | None = None):
+    def __init__(self, folder: ModelFolder, threads: int | None = None, photos_at_once: int = 1):
+        """Opens the model's graphs while the program goes on: what is wrong with them is raised where they are used.
+
+        photos_at_once: photos that are encoded at the same time, each by its share of the threads.
+        Raises: OptionsError for no threads.
+        """
         self.folder = folder
-        self.tokenizer = folder.tokenizer
         self.threads = default_threads() if threads is None else threads
-        self.encoder = Encoder(folder.encoder_graph_path, folder.encoder.key, self.threads)
-        self.decoder = Decoder(folder.path / DECODER_GRAPH, self.threads)
-        if self.decoder.vocabulary_size != len(self.tokenizer):
-            raise ModelError(
-                f"{folder.path}: {DECODER_GRAPH} speaks {self.decoder.vocabulary_size} tokens,"
-                f" vocabulary.txt has {len(self.tokenizer)}"
-            )
-        grids = {
-            ENCODER_GRAPH: (self.encoder.num_regions, self.encoder.depth),
-            DECODER_GRAPH: (self.decoder.num_regions, self.decoder.depth),
-            CONFIG: (folder.encoder.num_regions, folder.encoder.depth),
-        }
-        if len(set(grids.values())) > 1:
-            said = ", ".join(f"{regions} x {depth} in {name}" for name, (regions, depth) in grids.items())
-            raise ModelError(f"{folder.path}: its files disagree on regions and depth of the features ({said})")
+        if self.threads < 1:
+            raise OptionsError(f"threads must be at least 1, not {self.threads}")
+        self._encoder = Ahead(lambda: self._open_encoder(photos_at_once))
+        self._is_checked = False
+        self._decoder = Ahead(lambda: Decoder(folder.path / DECODER_GRAPH, self.threads))
 
     @classmethod
     def load(cls, model: str | os.PathLike = DEFAULT_PRESET, threads: int | None = None) -> "Captioner":
@@ -67,7 +64,41 @@ class Captioner:
 
         Raises: ModelError when there is no such model, or its folder is not whole; OptionsError for no threads.
         """
-        return cls(open_model(Path(model) if isinstance(model, os.PathLike) else model), threads)
+        captioner = cls(open_model(Path(model) if isinstance(model, os.PathLike) else model), threads)
+        captioner.check()
+        return captioner
+
+    def check(self) -> None:
+        """Waits until the graphs are open. Raises: ModelError when they cannot be opened, or do not fit together."""
+        if self._is_checked:
+            return
+        encoder, decoder, folder = self.encoder, self.decoder, self.folder
+        if decoder.vocabulary_size != len(self.tokenizer):
+            raise ModelError(
+                f"{folder.path}: {DECODER_GRAPH} speaks {decoder.vocabulary_size} tokens,"
+                f" vocabulary.txt has {len(self.tokenizer)}"
+            )
+        grids = {
+            ENCODER_GRAPH: (encoder.num_regions, encoder.depth),
+            DECODER_GRAPH: (decoder.num_regions, decoder.depth),
+            CONFIG: (folder.encoder.num_regions, folder.encoder.depth),
+        }
+        if len(set(grids.values())) > 1:
+            said = ", ".join(f"{regions} x {depth} in {name}" for name, (regions, depth) in grids.items())
+            raise ModelError(f"{folder.path}: its files disagree on regions and depth of the features ({said})")
+        self._is_checked = True
+
+    @property
+    def encoder(self) -> Encoder:
+        return self._encoder.result()
+
+    @property
+    def decoder(self) -> Decoder:
+        return self._decoder.result()
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self.folder.tokenizer
 
     @property
     def name(self) -> str:
@@ -83,7 +114,8 @@ class Captioner:
         Raises: ImageError for the first photo that cannot be read.
         """
         if not isinstance(source, list):
-            image = read_image(source, self.encoder.image_size)
+            image = read_image(source, self.folder.encoder.image_size)
+            self.check()
             return self.caption_features(self.encoder(image[None]), options)[0]
         captions = list(self.caption_stream(source, options))
         for caption in captions:
@@ -99,29 +131,63 @@ class Captioner:
     ) -> Iterator[Caption | ImageError]:
         """Each photo's caption, or the error it met, in order; only a few photos are held at a time.
 
+        Photos are read and encoded by threads, one a core, while captions of `batch_size` others are searched for.
         Raises: OptionsError when no photo would be taken at a time.
         """
         if batch_size < 1:
             raise OptionsError(f"batch-size must be at least 1, not {batch_size}")
-        images = read_images(sources, self.encoder.image_size, self.threads)
-        while group := list(islice(images, batch_size)):
-            photos = [image for image in group if not isinstance(image, ImageError)]
-            captions = iter(self._caption_images(photos, options))
-            for image in group:
-                yield image if isinstance(image, ImageError) else next(captions)
+        options = options or self.folder.decoding
+        sources = iter(sources)
+        first = list(islice(sources, 2))
+        if len(first) == 2:  # with all threads on one photo, each waits for the others
+            self._encode_at_once(self.threads)
+            seen = map_ahead(self._see, chain(first, sources), self.encoder.copies)
+        else:
+            seen = map(self._see, first)
+        taken: deque[ImageError | None] = deque()  # for each photo its error, or None while it is searched for
+        searches = beam_search_stream(self.decoder.step, self._begun(seen, taken), options, batch_size)
+        for found in searches:
+            while taken[0] is not None:
+                yield taken.popleft()
+            taken.popleft()
+            yield self._caption(found)
+        yield from taken
+
+    def _see(self, source: ImageSource) -> np.ndarray | ImageError:
+        """The photo's features, (1, regions, depth), or the error it met."""
+        try:
+            image = read_image(source, self.folder.encoder.image_size)
+        except ImageError as error:
+            return error
+        self.check()
+        return self.encoder(image[None])
+
+    def _begun(
+        self, seen: Iterable[np.ndarray | ImageError], taken: deque[ImageError | None]
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """What the decoder begins each photo's captions with; tells in `taken` of all that come by."""
+        for features in seen:
+            if isinstance(features, ImageError):
+                taken.append(features)
+            else:
+                taken.append(None)
+                yield {name: array[0] for name, array in self.decoder.begin(features).items()}
+
+    def _encode_at_once(self, photos: int) -> None:
+        """Opens the encoder anew where it is not open for so many photos at the same time."""
+        if self.encoder.copies != min(photos, MOST_COPIES):
+            self._encoder = Ahead(lambda: self._open_encoder(photos))
+
+    def _open_encoder(self, photos_at_once: int) -> Encoder:
+        copies = min(photos_at_once, self.threads, MOST_COPIES)
+        path, key = self.folder.encoder_graph_path, self.folder.encoder.key
+        return Encoder(path, key, self.threads // copies, copies)
 
     def caption_features(self, features: np.ndarray, options: DecodingOptions | None = None) -> list[Caption]:
         """The captions of photos that are encoded already. features: (photos, regions, depth)."""
         options = options or self.folder.decoding
         image = self.decoder.begin(features)
         return [self._caption(found) for found in beam_search(self.decoder.step, image, options)]
-
-    def _caption_images(self, images: list[np.ndarray], options: DecodingOptions | None) -> list[Caption]:
-        if not images:
-            return []
-        # one photo at a time: the encoder gains nothing from a batch, and its memory grows with it
-        features = np.concatenate([self.encoder(image[None]) for image in images])
-        return self.caption_features(features, options)
 
     def _caption(self, hypotheses: list[Hypothesis]) -> Caption:
         candidates = tuple(

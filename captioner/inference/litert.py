@@ -8,7 +8,7 @@ import numpy as np
 
 from captioner.errors import ModelError, OptionsError
 
-_MOST_COPIES = 8  # of an encoder, some 40 MB each
+MOST_COPIES = 8  # of an encoder, some 40 MB each
 
 
 def default_threads() -> int:
@@ -61,7 +61,7 @@ class Encoder:
 
         Raises: ModelError when the file cannot be opened, or is no encoder.
         """
-        self.key = key
+        self.key, self.copies = key, copies
         self._graphs = [_open_graph(path, threads) for _ in range(copies)]
         try:
             runs = [graph.get_signature_runner() for graph in self._graphs]
@@ -78,7 +78,7 @@ class Encoder:
     @classmethod
     def a_photo_a_core(cls, path: Path, key: str) -> "Encoder":
         """For many photos, from as many threads: with all cores on one photo, each waits for the others."""
-        copies = min(default_threads(), _MOST_COPIES)
+        copies = min(default_threads(), MOST_COPIES)
         return cls(path, key, threads=default_threads() // copies, copies=copies)
 
     @property

@@ -6,8 +6,8 @@ from itertools import islice
 
 import numpy as np
 
+from captioner.ahead import map_ahead
 from captioner.datasets import Example
-from captioner.images import map_ahead
 from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID, Tokenizer
 
 
