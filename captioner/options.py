@@ -173,7 +173,6 @@ class SelfCriticalOptions(Options):
     learning_rate: float = 5e-5  # peak, of the decoder
     samples: int = 5  # captions drawn for a photo, each compared with the mean of the others
     cross_entropy_share: float = 0.1  # of the loss; the rest is the reward's
-    bleu_weight: float = 0.0  # of BLEU-4 in the reward, beside CIDEr-D
 
     def __post_init__(self):
         _require(self.epochs >= 1, f"self-critical-epochs must be at least 1, not {self.epochs}")
@@ -183,7 +182,6 @@ class SelfCriticalOptions(Options):
             0 <= self.cross_entropy_share < 1,
             f"cross-entropy-share must be at least 0 and below 1, not {self.cross_entropy_share}",
         )
-        _require(0 <= self.bleu_weight < math.inf, f"bleu-weight must be at least 0, not {self.bleu_weight}")
 
 
 @dataclass(frozen=True)

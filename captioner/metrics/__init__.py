@@ -1,6 +1,6 @@
 """How good captions are: BLEU, ROUGE-L and CIDEr-D, with the figures of the official COCO scorer."""
 
-from captioner.metrics.bleu import corpus_bleu, smoothed_bleu_4
+from captioner.metrics.bleu import corpus_bleu
 from captioner.metrics.bootstrap import LEVEL, Difference, interval, paired_differences, resampled_scores
 from captioner.metrics.characters import character_tokenize
 from captioner.metrics.cider import CiderScorer
@@ -41,7 +41,6 @@ __all__ = [
     "resampled_scores",
     "rouge_l",
     "score_captions",
-    "smoothed_bleu_4",
     "tally_captions",
     "tally_tokens",
     "tokenizer_name",

@@ -1,13 +1,10 @@
 """BLEU of a corpus (Papineni et al. 2002) from NLTK's parts, with the official caption scorer's figures."""
 
-from collections import Counter
 from collections.abc import Hashable, Sequence
-from functools import reduce
-from operator import or_
 
 import numpy as np
 
-from captioner.metrics.ngrams import NUM_ORDERS, count_ngrams
+from captioner.metrics.ngrams import NUM_ORDERS
 
 ORDERS = tuple(range(1, NUM_ORDERS + 1))
 
@@ -57,30 +54,6 @@ def bleu_of_sums(sums: np.ndarray) -> np.ndarray:
     geometric_means = np.cumprod(precisions, axis=-1) ** (1 / np.array(ORDERS))  # of the precisions so far
     excess = np.where(length > 0, closest_length / np.maximum(length, 1) - 1, np.inf)  # no token at all: no BLEU
     return np.exp(-np.maximum(excess, 0)) * geometric_means  # the brevity penalty of section 2.3
-
-
-def smoothed_bleu_4(references: Sequence[Sequence[Hashable]], predictions: Sequence[Sequence[Hashable]]) -> np.ndarray:
-    """BLEU-4 of several captions of one photo, each by itself: (captions,) float, fractions.
-
-    A single caption seldom has a match of all orders; above the first, one is added to matches and to guesses
-    (Lin and Och 2004, "ORANGE", section 4: BLEU-S).
-    """
-    from nltk.translate.bleu_score import closest_ref_length
-
-    most = reduce(or_, map(count_ngrams, references), Counter())
-    added = np.array(ORDERS) > 1
-    rows = []
-    for prediction in predictions:
-        counts = count_ngrams(prediction)
-        closest = closest_ref_length(references, len(prediction))
-        matches, guesses = _by_order(counts & most) + added, _by_order(counts) + added
-        rows.append([len(prediction), closest, *matches, *guesses])
-    return bleu_of_sums(np.array(rows).reshape(-1, 2 + 2 * len(ORDERS)))[:, -1]
-
-
-def _by_order(counts: Counter) -> np.ndarray:
-    """How many n-grams of each order: (orders,) int."""
-    return np.bincount(np.array([len(ngram) for ngram in counts.elements()], int), minlength=NUM_ORDERS + 1)[1:]
 
 
 def _num_matches(prediction, references, order, num_guesses) -> int:

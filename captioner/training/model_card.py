@@ -120,12 +120,10 @@ def _second_phase_lines(record: dict) -> list[str]:
     rate = _second_learning_rate(tuning, speaking)
     sentences = [f"From epoch {second['num_settled_epochs'] + 1} on,"]
     if speaking is not None:
-        share, weight = speaking["cross_entropy_share"], speaking.get("bleu_weight", 0)
-        bleu = f" and {weight:g} times its BLEU-4," if weight else ""
         sentences.append(
             "the decoder learned self-critically (Rennie et al. 2017): it drew"
-            f" {speaking['samples']} captions a photo, each rewarded with its CIDEr-D{bleu} less the mean of the"
-            f" others, the end token counted; {share:.0%} of the loss was cross-entropy."
+            f" {speaking['samples']} captions a photo, each rewarded with its CIDEr-D less the mean of the"
+            f" others, the end token counted; {speaking['cross_entropy_share']:.0%} of the loss was cross-entropy."
         )
     if tuning is not None:
         sentences.append(

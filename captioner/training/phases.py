@@ -37,7 +37,7 @@ def second_phase(run: Run, eyes: Eyes | None, decoder: CaptionNetwork) -> Phase:
     if run.self_critical is None:
         trainer = Trainer(network, options, num_steps, factor_of)
     else:
-        reward = Reward(run.dataset.split("train"), run.tokenizer, run.self_critical.bleu_weight)
+        reward = Reward(run.dataset.split("train"), run.tokenizer)
         trainer = SelfCriticalTrainer(network, options, run.self_critical, reward, num_steps, factor_of)
     return Phase(run, trainer, lessons, DevJudge(network, run, encoder))
 

@@ -2,8 +2,7 @@
 
 Several captions are drawn for a photo, and each is measured against the mean score of the others (Luo 2020, "A Better
 Variant of Self-Critical Sequence Training", arXiv 2003.09971), so that no greedy search is needed. The score is
-CIDEr-D over token ids, with BLEU-4 where that is asked for; the end token is included: without it, captions that break
-off are not punished.
+CIDEr-D over token ids, the end token included: without it, captions that break off are not punished.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from captioner.datasets import Example
-from captioner.metrics import CiderScorer, smoothed_bleu_4
+from captioner.metrics import CiderScorer
 from captioner.model import CaptionNetwork
 from captioner.options import SelfCriticalOptions, TrainingOptions
 from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID, Tokenizer
@@ -24,18 +23,14 @@ from captioner.training.teacher_forcing import Trainer
 
 
 class Reward:
-    """CIDEr-D of captions in token ids, with the document frequencies of the train captions, the end included.
+    """CIDEr-D of captions in token ids, with the document frequencies of the train captions, the end included."""
 
-    bleu_weight: what BLEU-4, from 0 to 1, is multiplied by before it is added.
-    """
-
-    def __init__(self, examples: Sequence[Example], tokenizer: Tokenizer, bleu_weight: float = 0.0):
-        self._bleu_weight = bleu_weight
+    def __init__(self, examples: Sequence[Example], tokenizer: Tokenizer):
         captions = ([[*tokenizer.encode(text), END_ID] for text in example.captions] for example in examples)
         self._scorer = CiderScorer(list(captions))
 
     def __call__(self, batch: Batch, tokens: np.ndarray) -> np.ndarray:
-        """tokens: (P, S, T) int32, padded behind the end -> (P, S) float, 0 to 10 and the weight of BLEU.
+        """tokens: (P, S, T) int32, padded behind the end -> (P, S) float, 0 to 10.
 
         The references are the batch's own captions, so that photos in a mirror are measured against what is said there.
         """
@@ -44,8 +39,6 @@ class Reward:
             references = [ids[weight > 0].tolist() for ids, weight in zip(targets, weights, strict=True) if weight[0]]
             captions = [ids[ids != PAD_ID].tolist() for ids in said]
             rewards[photo] = self._scorer.scores_against(references, captions)
-            if self._bleu_weight > 0:
-                rewards[photo] += self._bleu_weight * smoothed_bleu_4(references, captions)
         return rewards
 
 

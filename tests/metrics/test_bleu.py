@@ -3,7 +3,7 @@ import random
 import numpy as np
 import pytest
 
-from captioner.metrics import corpus_bleu, smoothed_bleu_4
+from captioner.metrics import corpus_bleu
 from captioner.metrics.bleu import bleu_of_sums, bleu_statistics
 
 # Figures below are those of the official scorer.
@@ -86,20 +86,3 @@ def test_random_captions_score_as_with_the_official_scorer(seed):
         dict(enumerate(references)), {photo: [text] for photo, text in enumerate(predictions)}, verbose=0
     )
     assert bleu(predictions, references) == pytest.approx(expected, abs=1e-6)
-
-
-def test_the_smoothed_bleu_of_one_caption_is_that_of_nltk():
-    from nltk.translate.bleu_score import SmoothingFunction, sentence_bleu
-
-    rng = random.Random(0)
-    references = [[rng.randrange(6) for _ in range(rng.randint(4, 12))] for _ in range(5)]
-    predictions = [[rng.randrange(6) for _ in range(rng.randint(4, 12))] for _ in range(20)] + references[:2]
-    smoothing = SmoothingFunction().method2  # Lin and Och 2004
-    expected = [sentence_bleu(references, caption, smoothing_function=smoothing) for caption in predictions]
-    assert smoothed_bleu_4(references, predictions) == pytest.approx(expected, abs=1e-6)
-    assert smoothed_bleu_4(references, references) == pytest.approx([1.0] * 5)
-
-
-def test_the_smoothed_bleu_of_no_token_is_0():
-    assert smoothed_bleu_4([[1, 2, 3]], [[]]) == pytest.approx([0])
-    assert smoothed_bleu_4([[1, 2, 3]], []).shape == (0,)
