@@ -9,11 +9,12 @@ whole caption's attention and vocabulary products are a few large matrix product
 """
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 from captioner.errors import OptionsError
 from captioner.model.packing import Packing
-from captioner.model.recurrence import run_cell
+from captioner.model.recurrence import run_cell, run_step
 from captioner.options import NetworkOptions
 
 RECURRENT_LAYERS = {
@@ -23,6 +24,12 @@ RECURRENT_LAYERS = {
     # projected state, so that one product serves all three gates.
     "gru": lambda units, **kwargs: keras.layers.GRU(units, reset_after=True, **kwargs),
 }
+
+
+def dense(layer: keras.layers.Dense, inputs):
+    """What the layer gives, in one product whatever axes come before the last: LiteRT would wait for a reshape."""
+    outputs = tf.matmul(inputs, layer.kernel)
+    return layer.activation(outputs if layer.bias is None else outputs + layer.bias)
 
 
 class CaptionNetwork(keras.Model):
@@ -55,17 +62,21 @@ class CaptionNetwork(keras.Model):
         """How many vectors the cell carries from step to step: an LSTM has a memory beside its output."""
         return 2 if self.options.decoder == "lstm" else 1
 
-    def begin(self, features, training=False):
+    def begin(self, features):
         """What a photo gives its captions, computed once: `{"keys", "values", "state"}`.
 
         features: (photos, regions, depth) -> keys and values: (photos, regions, units), only with attention;
         state: (photos, states * units), the cell's vectors side by side.
         """
-        values = self.value_projection(features) + self.region_position(ops.arange(self.num_regions))
+        return self._begin(features, dense)
+
+    def _begin(self, features, project, training=False):
+        """project: how a layer is applied to (photos, regions, ...)."""
+        values = project(self.value_projection, features) + self.region_position(ops.arange(self.num_regions))
         values = self.value_dropout(ops.relu(values), training=training)
         image = {"state": self.initial_state(ops.mean(values, axis=1))}
         if self.options.attention:
-            image |= {"keys": self.key_projection(values), "values": values}
+            image |= {"keys": project(self.key_projection, values), "values": values}
         return image
 
     def step(self, token, state, keys=None, values=None):
@@ -74,16 +85,14 @@ class CaptionNetwork(keras.Model):
         token: (photos, beams) int32; state: (photos, beams, states * units); keys, values as from `begin`
         -> log_probs: (photos, beams, vocabulary), natural log; attention: (photos, beams, regions), sums to 1.
         """
-        num_photos, num_beams = ops.shape(token)[0], ops.shape(token)[1]
-        embedded = self.embedding(ops.reshape(token, (-1,)))  # (photos * beams, embedding)
-        states = ops.split(ops.reshape(state, (-1, self.num_states * self.options.units)), self.num_states, axis=-1)
-        hidden, states = self.recurrent.cell(embedded, states)
-        hidden = ops.reshape(hidden, (num_photos, num_beams, self.options.units))
-        result = {"state": ops.reshape(ops.concatenate(states, axis=-1), ops.shape(state))}
+        embedded = tf.gather(self.embedding.embeddings, token)  # (photos, beams, embedding)
+        states = run_step(self.recurrent.cell, embedded, tf.split(state, self.num_states, axis=-1))
+        hidden = states[0]
+        result = {"state": tf.concat(states, axis=-1)}
         if self.options.attention:
-            seen, result["attention"] = self._attend(self.query_projection(hidden), keys, values)
-            hidden = self._join(hidden, seen)
-        return result | {"log_probs": ops.log_softmax(self.vocabulary_projection(hidden), axis=-1)}
+            seen, result["attention"] = self._look(dense(self.query_projection, hidden), keys, values)
+            hidden = dense(self.combination, tf.concat([hidden, seen], axis=-1))
+        return result | {"log_probs": tf.nn.log_softmax(dense(self.vocabulary_projection, hidden))}
 
     def call(self, features, tokens, packing: Packing, training=False):
         """Teacher forcing: logits of every next token, at the spoken positions alone.
@@ -92,7 +101,8 @@ class CaptionNetwork(keras.Model):
         -> (rows, vocabulary), rows as packed. A photo's captions share its keys and values.
         """
         num_photos, num_captions, _ = ops.shape(tokens)
-        image = self.begin(features, training=training)
+        # by the layers themselves, whose flat product has the cheaper gradient
+        image = self._begin(features, lambda layer, inputs: layer(inputs), training)
         embedded = self.embedding_dropout(self.embedding(packing.pack(tokens)), training=training)
         state = ops.repeat(image["state"], num_captions, axis=0)
         cell, states = self.recurrent.cell, ops.split(state, self.num_states, axis=-1)
@@ -105,6 +115,17 @@ class CaptionNetwork(keras.Model):
             seen, _ = self._attend(queries, image["keys"], image["values"])
             hidden = self._join(hidden, packing.pack(ops.reshape(seen, (*ops.shape(tokens), self.options.units))))
         return self.vocabulary_projection(self.output_dropout(hidden, training=training))
+
+    def _look(self, query, keys, values):
+        """As `_attend`, one head after the other: no array changes its number of axes, which LiteRT would wait for."""
+        num_heads = self.options.num_heads
+        query /= (self.options.units // num_heads) ** 0.5
+        heads = zip(*(tf.split(array, num_heads, axis=-1) for array in (query, keys, values)), strict=True)
+        attention, seen = [], []
+        for query_of_head, keys_of_head, values_of_head in heads:
+            attention.append(tf.nn.softmax(tf.matmul(query_of_head, keys_of_head, transpose_b=True)))
+            seen.append(tf.matmul(attention[-1], values_of_head))
+        return tf.concat(seen, axis=-1), tf.add_n(attention) / num_heads
 
     def _attend(self, queries, keys, values):
         """Where the cell looks and what it sees there: `(seen, attention)`.

@@ -44,6 +44,17 @@ BETWEEN_PRODUCTS: dict[type, Callable[..., States]] = {
 }
 
 
+def run_step(cell: keras.layers.Layer, inputs: tf.Tensor, states: States) -> States:
+    """The states after one step of the cell. inputs: (..., depth); states: each (..., units)."""
+    projected, recurrent = tf.matmul(inputs, cell.kernel), tf.matmul(states[0], cell.recurrent_kernel)
+    if cell.bias.shape.rank == 2:  # only a GRU cell has a bias for its second product, too
+        bias, recurrent_bias = tf.unstack(cell.bias)
+        projected, recurrent = projected + bias, recurrent + recurrent_bias
+    else:
+        projected += cell.bias
+    return BETWEEN_PRODUCTS[type(cell)](cell, projected, recurrent, states)
+
+
 def run_cell(
     cell: keras.layers.Layer,
     inputs: tf.Tensor,

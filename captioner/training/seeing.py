@@ -33,8 +33,8 @@ class SeeingNetwork(keras.Model):
         self.vocabulary_size = decoder.vocabulary_size
         self.built = True
 
-    def begin(self, features, training=False):
-        return self.decoder.begin(self.rest(features, training=False), training=training)
+    def begin(self, features):
+        return self.decoder.begin(self.rest(features, training=False))
 
     def step(self, token, state, keys=None, values=None):
         return self.decoder.step(token, state, keys, values)

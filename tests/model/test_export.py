@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.lite.python import schema_py_generated as schema
 from tensorflow.lite.tools import flatbuffer_utils
 
 from captioner.errors import ModelError
@@ -89,6 +90,12 @@ def test_the_graph_needs_built_in_operations_only(twins):
     model = flatbuffer_utils.read_model(str(twins[2]))
     assert [code.customCode for code in model.operatorCodes if code.customCode] == []
     assert {signature.signatureKey for signature in model.signatureDefs} == {b"begin", b"step"}
+
+
+def test_the_graph_waits_for_no_reshape(twins):
+    model = flatbuffer_utils.read_model(str(twins[2]))
+    operations = {model.operatorCodes[o.opcodeIndex].builtinCode for g in model.subgraphs for o in g.operators}
+    assert not operations & {schema.BuiltinOperator.RESHAPE, schema.BuiltinOperator.SHAPE}
 
 
 def test_the_weights_file_is_float16(weights_paths):
