@@ -1,6 +1,5 @@
 """Files written whole or not at all."""
 
-import hashlib
 import json
 import os
 import platform
@@ -163,5 +162,7 @@ def check_writable(folder: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
+    import hashlib  # OpenSSL with it, which those who hash nothing need not load
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
