@@ -20,6 +20,7 @@ DECODER_GRAPH = "decoder.tflite"
 TRAINING_RECORD = "training.json"
 MODEL_CARD = "README.md"
 ENCODER_WEIGHTS = "encoder.weights.h5"  # only where the encoder is no longer the one its name says
+_SHARES_ENCODER = "shares_encoder"  # in the configuration of a model without an encoder's graph of its own
 FILES = (VOCABULARY, DECODER_WEIGHTS, ENCODER_GRAPH, DECODER_GRAPH, TRAINING_RECORD, MODEL_CARD)
 
 
@@ -38,7 +39,7 @@ class EncoderInfo:
 class ModelFolder:
     """A model folder whose files are all there and unaltered.
 
-    encoder_graph_path: of the folder's own encoder; presets that see alike share one.
+    encoder_graph_path: of the folder's own encoder, or of the shipped one, which models that see through it may share.
     """
 
     path: Path
@@ -51,23 +52,24 @@ class ModelFolder:
 
     @classmethod
     def open(cls, path: Path, shared_encoder: Path | None = None) -> "ModelFolder":
-        """shared_encoder: the graph that stands in where the folder has none of its own.
+        """shared_encoder: the graph that is seen through where the folder says that it shares one.
 
         Raises: ModelError naming the first file that is missing, altered or does not fit.
         """
-        graph_path = path / ENCODER_GRAPH
-        if shared_encoder is not None and not graph_path.exists():
-            graph_path = shared_encoder
         config = _read_config(path)
         for name in FILES:
             if name not in config["files"]:
                 raise ModelError(f"{path / CONFIG}: does not list {name}")
-        hashes = KnownHashes()
+        hashes, graph_path = KnownHashes(), path / ENCODER_GRAPH
+        if config.get(_SHARES_ENCODER) and shared_encoder is not None and not graph_path.exists():
+            graph_path = shared_encoder
         for name, expected in config["files"].items():
             file = graph_path if name == ENCODER_GRAPH else path / name
             try:
                 found = hashes.sha256_of(file)
             except OSError as error:
+                if file is shared_encoder:
+                    raise ModelError(f"{file}: cannot be read ({error.strerror})") from error
                 raise ModelError(f"{path}: {name} is missing or cannot be read ({error.strerror})") from error
             if found != expected:
                 raise ModelError(f"{file}: altered since the model was made (its sha256 does not fit {CONFIG})")
@@ -128,6 +130,7 @@ def seal(
     shared_encoder: the encoder's graph, where it is not in the folder.
     """
     elsewhere = {} if shared_encoder is None else {ENCODER_GRAPH: shared_encoder}
+    shares = {} if shared_encoder is None else {_SHARES_ENCODER: True}
     files = [*FILES, ENCODER_WEIGHTS] if (path / ENCODER_WEIGHTS).exists() else FILES
     write_json(
         path / CONFIG,
@@ -135,6 +138,7 @@ def seal(
             "format": MODEL_FORMAT,
             "name": name,
             "encoder": vars(encoder),
+            **shares,
             "network": network.to_json(),
             "decoding": decoding.to_json(),
             "vocabulary_size": len(Tokenizer.load(path / VOCABULARY)),

@@ -10,7 +10,7 @@ from captioner.errors import ModelError
 from captioner.files import sha256_of
 from captioner.inference import Captioner
 from captioner.model_folder import CONFIG, DECODER_GRAPH, ENCODER_GRAPH, FILES, VOCABULARY, ModelFolder, seal
-from captioner.presets import PRESETS, open_model
+from captioner.presets import PRESETS, SHARED_ENCODER, open_model
 
 
 @pytest.fixture
@@ -219,19 +219,34 @@ def test_a_folder_named_like_a_preset_is_opened_by_its_path(model_dir, monkeypat
         assert open_model(str(model_dir)).name == "tiny"
 
 
-def test_a_preset_without_an_encoder_of_its_own_sees_through_the_shared_one(model_dir):
+@pytest.fixture
+def shared_encoder(model_dir):
+    """The encoder of a model that shares it: not in the model's folder."""
     shared = (model_dir / ENCODER_GRAPH).rename(model_dir.parent / "shared.tflite")
-    assert refusal(ModelFolder.open, model_dir).startswith(f"{model_dir}: {ENCODER_GRAPH} is missing")
-    folder = ModelFolder.open(model_dir, shared)
-    assert folder.encoder_graph_path == shared
+    change_config(model_dir, shares_encoder=True)
+    return shared
+
+
+def test_a_model_without_an_encoder_of_its_own_sees_through_the_shared_one(model_dir, shared_encoder):
+    folder = ModelFolder.open(model_dir, shared_encoder)
+    assert folder.encoder_graph_path == shared_encoder
     assert Captioner(folder).encoder.key == folder.encoder.key
 
 
-def test_a_shared_encoder_that_is_another_one_is_refused(model_dir):
-    (model_dir / ENCODER_GRAPH).rename(model_dir.parent / "shared.tflite")
-    other = model_dir / DECODER_GRAPH
+def test_a_shared_encoder_that_is_another_one_is_refused(model_dir, shared_encoder):
     with pytest.raises(ModelError, match="altered since the model was made"):
-        ModelFolder.open(model_dir, other)
+        ModelFolder.open(model_dir, model_dir / DECODER_GRAPH)
+
+
+def test_a_shared_encoder_that_is_missing_is_named(model_dir, shared_encoder):
+    shared_encoder.unlink()
+    with pytest.raises(ModelError, match=f"{shared_encoder}: cannot be read"):
+        ModelFolder.open(model_dir, shared_encoder)
+
+
+def test_a_copy_of_a_companion_opens_by_its_path(tmp_path):
+    copy = shutil.copytree(PRESETS["flickr8k-rnn"], tmp_path / "copy")
+    assert open_model(str(copy)).encoder_graph_path == SHARED_ENCODER
 
 
 def test_an_encoder_of_its_own_comes_first(model_dir):

@@ -18,8 +18,8 @@ def open_model(name_or_dir: str | Path) -> ModelFolder:
     """
     is_name = isinstance(name_or_dir, str)
     if is_name and name_or_dir in PRESETS:
-        return ModelFolder.open(PRESETS[name_or_dir], SHARED_ENCODER)
+        name_or_dir = PRESETS[name_or_dir]
     path = Path(name_or_dir)
     if is_name and len(path.parts) <= 1 and not path.exists():
         raise ModelError(f"unknown preset {name_or_dir!r}; choose {', '.join(PRESETS)}, or give a model folder")
-    return ModelFolder.open(path)
+    return ModelFolder.open(path, SHARED_ENCODER)
