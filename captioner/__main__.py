@@ -1,5 +1,25 @@
-"""`python -m captioner`"""
+"""The program: `captioner`, or `python -m captioner`."""
+
+import os
+import sys
 
 from captioner.cli import main
 
-main(prog_name="captioner")
+
+def run() -> None:
+    """Runs the command line and ends the process at once.
+
+    All that was to be written is written by then. What the interpreter would still do is to take apart, piece by piece,
+    memory that goes with the process anyway: a tenth of the time that a caption takes.
+    """
+    try:
+        main(prog_name="captioner")
+    except SystemExit as end:
+        if "tensorflow" not in sys.modules and isinstance(end.code, int):  # TensorFlow has threads to come home
+            sys.stderr.flush()
+            os._exit(end.code)
+        raise
+
+
+if __name__ == "__main__":
+    run()

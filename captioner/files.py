@@ -2,14 +2,11 @@
 
 import json
 import os
-import platform
 import re
-import shutil
 import zlib
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryFile
 
 from captioner.errors import CaptionerError
 
@@ -78,6 +75,8 @@ _PART = re.compile(r"\.(?P<target>.+)\.(?P<host>[0-9a-f]{8})-(?P<process>[0-9]{1
 @cache
 def _host() -> str:
     """This machine or container in eight letters: process numbers mean nothing on another that shares the folder."""
+    import platform
+
     return f"{zlib.crc32(platform.node().encode()):08x}"
 
 
@@ -90,6 +89,8 @@ def _remove_left_behind(target: Path) -> None:
 def _remove(path: Path) -> None:
     with suppress(OSError):  # gone already, or not ours to remove
         if path.is_dir() and not path.is_symlink():
+            import shutil
+
             shutil.rmtree(path)
         else:
             path.unlink()
@@ -155,6 +156,8 @@ def make_folder(path: Path) -> Path:
 
 def check_writable(folder: Path) -> None:
     """Raises: CaptionerError when no file can be written there, hours before the first one is."""
+    from tempfile import TemporaryFile
+
     try:
         TemporaryFile(dir=folder).close()
     except OSError as error:

@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 
@@ -45,7 +46,7 @@ class Captioner:
     """
 
     def __init__(self, folder: ModelFolder, threads: int | None = None, photos_at_once: int = 1):
-        """Opens the model's graphs while the program goes on: what is wrong with them is raised where they are used.
+        """Its graphs are opened when they are needed: what is wrong with them is raised there.
 
         photos_at_once: photos that are encoded at the same time, each by its share of the threads.
         Raises: OptionsError for no threads.
@@ -54,9 +55,8 @@ class Captioner:
         self.threads = default_threads() if threads is None else threads
         if self.threads < 1:
             raise OptionsError(f"threads must be at least 1, not {self.threads}")
-        self._encoder = Ahead(lambda: self._open_encoder(photos_at_once))
+        self._photos_at_once = photos_at_once
         self._is_checked = False
-        self._decoder = Ahead(lambda: Decoder(folder.path / DECODER_GRAPH, self.threads))
 
     @classmethod
     def load(cls, model: str | os.PathLike = DEFAULT_PRESET, threads: int | None = None) -> "Captioner":
@@ -69,7 +69,7 @@ class Captioner:
         return captioner
 
     def check(self) -> None:
-        """Waits until the graphs are open. Raises: ModelError when they cannot be opened, or do not fit together."""
+        """Opens what is not open yet. Raises: ModelError when a graph cannot be opened, or they do not fit together."""
         if self._is_checked:
             return
         encoder, decoder, folder = self.encoder, self.decoder, self.folder
@@ -88,13 +88,15 @@ class Captioner:
             raise ModelError(f"{folder.path}: its files disagree on regions and depth of the features ({said})")
         self._is_checked = True
 
-    @property
+    @cached_property
     def encoder(self) -> Encoder:
-        return self._encoder.result()
+        copies = min(self._photos_at_once, self.threads, MOST_COPIES)
+        path, key = self.folder.encoder_graph_path, self.folder.encoder.key
+        return Encoder(path, key, self.threads // copies, copies)
 
-    @property
+    @cached_property
     def decoder(self) -> Decoder:
-        return self._decoder.result()
+        return Decoder(self.folder.path / DECODER_GRAPH, self.threads)
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -114,9 +116,10 @@ class Captioner:
         Raises: ImageError for the first photo that cannot be read.
         """
         if not isinstance(source, list):
-            image = read_image(source, self.folder.encoder.image_size)
-            self.check()
-            return self.caption_features(self.encoder(image[None]), options)[0]
+            features = self._see(source)
+            if isinstance(features, ImageError):
+                raise features
+            return self.caption_features(features, options)[0]
         captions = list(self.caption_stream(source, options))
         for caption in captions:
             if isinstance(caption, ImageError):
@@ -139,8 +142,9 @@ class Captioner:
         options = options or self.folder.decoding
         sources = iter(sources)
         first = list(islice(sources, 2))
-        if len(first) == 2:  # with all threads on one photo, each waits for the others
-            self._encode_at_once(self.threads)
+        if len(first) == 2:
+            self._share_cores()
+            self.check()
             seen = map_ahead(self._see, chain(first, sources), self.encoder.copies)
         else:
             seen = map(self._see, first)
@@ -156,11 +160,14 @@ class Captioner:
     def _see(self, source: ImageSource) -> np.ndarray | ImageError:
         """The photo's features, (1, regions, depth), or the error it met."""
         try:
-            image = read_image(source, self.folder.encoder.image_size)
+            image = read_image(source, self.encoder.image_size)
         except ImageError as error:
             return error
-        self.check()
-        return self.encoder(image[None])
+        if self._is_checked:
+            return self.encoder(image[None])
+        features = Ahead(lambda: self.encoder(image[None]))
+        self.check()  # the decoder is opened while the encoder is at work
+        return features.result()
 
     def _begun(
         self, seen: Iterable[np.ndarray | ImageError], taken: deque[ImageError | None]
@@ -173,15 +180,11 @@ class Captioner:
                 taken.append(None)
                 yield {name: array[0] for name, array in self.decoder.begin(features).items()}
 
-    def _encode_at_once(self, photos: int) -> None:
-        """Opens the encoder anew where it is not open for so many photos at the same time."""
-        if self.encoder.copies != min(photos, MOST_COPIES):
-            self._encoder = Ahead(lambda: self._open_encoder(photos))
-
-    def _open_encoder(self, photos_at_once: int) -> Encoder:
-        copies = min(photos_at_once, self.threads, MOST_COPIES)
-        path, key = self.folder.encoder_graph_path, self.folder.encoder.key
-        return Encoder(path, key, self.threads // copies, copies)
+    def _share_cores(self) -> None:
+        """From now on a photo a core is encoded: with all threads on one photo, each waits for the others."""
+        if self._photos_at_once < min(self.threads, MOST_COPIES):
+            self._photos_at_once = self.threads
+            self.__dict__.pop("encoder", None)  # opened anew
 
     def caption_features(self, features: np.ndarray, options: DecodingOptions | None = None) -> list[Caption]:
         """The captions of photos that are encoded already. features: (photos, regions, depth)."""
