@@ -2,33 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from threading import Thread
-from typing import Generic, TypeVar
-
-Result = TypeVar("Result")
-
-
-class Ahead(Generic[Result]):
-    """What a function gives, computed from now on by a thread of its own."""
-
-    def __init__(self, function: Callable[[], Result]):
-        self._function = function
-        self._thread = Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def result(self) -> Result:
-        """Waits for it; raises what the function raised."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-    def _run(self) -> None:
-        self._error = None
-        try:
-            self._result = self._function()
-        except BaseException as error:  # told where the result is asked for
-            self._error = error
 
 
 def map_ahead(function: Callable, items: Iterable, threads: int) -> Iterator:

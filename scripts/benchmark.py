@@ -1,5 +1,6 @@
 """Figures of speed and memory, measured on the machine at hand, as JSON.
 
+    python scripts/benchmark.py caption [--quick] [--json FILE]                # beside its marks, as a table
     python scripts/benchmark.py annotations-growth
     python scripts/benchmark.py prepare-speed [--photos DIR]
     python scripts/benchmark.py prepare-growth [--photos DIR]
@@ -17,7 +18,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import annotations, preparing, training
+from benchmarks import annotations, captioning, preparing, training
 
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow")
 
@@ -36,6 +37,9 @@ def main() -> None:
     data_dir = "data_dir", {"type": Path, "help": "a prepared dataset"}
     steps = "--steps", {"dest": "num_steps", "type": int, "default": 100, "help": "of each turn"}
     turns = "--turns", {"type": int, "default": 3}
+    quick = "--quick", {"action": "store_true", "help": "fewer turns and photos: about a minute"}
+    json_path = "--json", {"dest": "json_path", "type": Path, "metavar": "FILE", "help": "write the figures there"}
+    add("caption", captioning.caption, quick, json_path)
     add("annotations-growth", annotations.annotations_growth)
     add("prepare-speed", preparing.prepare_speed, photos)
     add("prepare-growth", preparing.prepare_growth, photos)
@@ -46,7 +50,11 @@ def main() -> None:
     measure = asked.pop("measure")
     machine = {"machine": platform.machine(), "cores": os.cpu_count(), "python": platform.python_version()}
     machine |= {package: version(package) for package in _PACKAGES}
-    print(json.dumps(machine | measure(**asked), indent=2))
+    json_path = asked.pop("json_path", None)
+    figures = machine | measure(**asked)
+    if json_path is not None:
+        json_path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    print(figures.pop("table") if "table" in figures else json.dumps(figures, indent=2))
 
 
 if __name__ == "__main__":

@@ -2,23 +2,7 @@
 
 import threading
 
-import pytest
-
-from captioner.ahead import Ahead, map_ahead
-
-
-def test_a_result_is_computed_before_it_is_asked_for():
-    done = threading.Event()
-    ahead = Ahead(lambda: done.set() or "result")
-    assert done.wait(5)
-    assert ahead.result() == ahead.result() == "result"
-
-
-def test_an_error_is_raised_where_the_result_is_asked_for():
-    ahead = Ahead(lambda: {}["missing"])
-    for _ in range(2):
-        with pytest.raises(KeyError, match="missing"):
-            ahead.result()
+from captioner.ahead import map_ahead
 
 
 def test_whoever_stops_early_does_not_wait_for_what_was_begun_ahead():

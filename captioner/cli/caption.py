@@ -114,8 +114,7 @@ def _caption_photos(photos, model, asked, format_name, output, bare, batch_size,
         captioner = Captioner(open_model(model), threads, photos_at_once=len(photos))
         options = decoding_options(captioner.folder.decoding, *asked)
         captions = captioner.caption_stream((photo.source for photo in photos), options, batch_size)
-        # before anything is written: until then the model is still being opened
-        captions = chain([next(captions)], captions)
+        captions = chain([next(captions)], captions)  # opens the model, before anything is written
     from captioner.outputs import open_writer
 
     failures = []

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from captioner.ahead import Ahead, map_ahead
+from captioner.ahead import map_ahead
 from captioner.decoding import Hypothesis, beam_search, beam_search_stream
 from captioner.errors import ImageError, ModelError, OptionsError
 from captioner.images import ImageSource, read_image
@@ -116,6 +116,7 @@ class Captioner:
         Raises: ImageError for the first photo that cannot be read.
         """
         if not isinstance(source, list):
+            self.check()
             features = self._see(source)
             if isinstance(features, ImageError):
                 raise features
@@ -139,12 +140,12 @@ class Captioner:
         """
         if batch_size < 1:
             raise OptionsError(f"batch-size must be at least 1, not {batch_size}")
+        self.check()
         options = options or self.folder.decoding
         sources = iter(sources)
         first = list(islice(sources, 2))
         if len(first) == 2:
             self._share_cores()
-            self.check()
             seen = map_ahead(self._see, chain(first, sources), self.encoder.copies)
         else:
             seen = map(self._see, first)
@@ -163,11 +164,7 @@ class Captioner:
             image = read_image(source, self.encoder.image_size)
         except ImageError as error:
             return error
-        if self._is_checked:
-            return self.encoder(image[None])
-        features = Ahead(lambda: self.encoder(image[None]))
-        self.check()  # the decoder is opened while the encoder is at work
-        return features.result()
+        return self.encoder(image[None])
 
     def _begun(
         self, seen: Iterable[np.ndarray | ImageError], taken: deque[ImageError | None]

@@ -4,12 +4,11 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from statistics import median
 
 from benchmarks.processes import peak_memory
+from benchmarks.turns import medians, seconds_in_turn
 from PIL import Image
 
 from captioner.cli.encoders import open_encoder
@@ -64,26 +63,13 @@ def _compare_speed(source: Path, folder: Path) -> dict:
             prepare(annotations, format_name, source, output_dir, PrepareOptions(), copies, default_threads())
 
     loops = {"sequential": sequential, "read_ahead": read_ahead, "prepare": prepared}
-    wall, processor = _seconds_in_turn(loops)
+    wall, processor = map(medians, seconds_in_turn(loops, _NUM_TURNS))
     speeds = {name: round(len(paths) / seconds, 1) for name, seconds in wall.items()}
     return {
         "photos_per_second": speeds,
         "prepare_to_bare": round(speeds["prepare"] / max(speeds["sequential"], speeds["read_ahead"]), 3),
         "processor_ms_per_photo": {name: round(1000 * s / len(paths), 1) for name, s in processor.items()},
     }
-
-
-def _seconds_in_turn(functions: dict[str, Callable[[], None]]) -> tuple[dict[str, float], dict[str, float]]:
-    """Median seconds of each function, by name, on the clock and of all cores; a first turn does not count."""
-    wall, processor = ({name: [] for name in functions} for _ in range(2))
-    for turn in range(_NUM_TURNS + 1):
-        for name, function in functions.items():
-            started = time.perf_counter(), time.process_time()
-            function()
-            if turn > 0:
-                wall[name].append(time.perf_counter() - started[0])
-                processor[name].append(time.process_time() - started[1])
-    return tuple({name: median(taken) for name, taken in all_taken.items()} for all_taken in (wall, processor))
 
 
 def prepare_growth(photos_dir: Path | None) -> dict:

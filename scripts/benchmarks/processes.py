@@ -2,14 +2,22 @@
 
 import os
 import subprocess
+import sys
 from pathlib import Path
+
+# Started by a small process of its own: until its program is loaded, a process counts the memory of whoever starts it.
+_WATCH = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[2:], stdout=open(sys.argv[1], "w"), stderr=subprocess.DEVNULL).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 
 
 def peak_memory(command: list[str], output: str | Path = os.devnull) -> int:
-    """Peak resident bytes of a process, whose output goes to that file."""
-    with open(output, "w") as stdout:
-        process = subprocess.Popen(command, stdout=stdout, stderr=subprocess.DEVNULL)
-        _, status, usage = os.wait4(process.pid, 0)
-    if status != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with status {status}")
-    return usage.ru_maxrss * 1024
+    """Peak resident bytes of a process, whose output goes to that file (Linux)."""
+    watch = [sys.executable, "-S", "-c", _WATCH, str(output), *command]
+    done = subprocess.run(watch, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}")
+    return int(done.stdout) * 1024

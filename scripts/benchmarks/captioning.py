@@ -1,0 +1,237 @@
+"""What a caption costs: the first of a process, and each of many."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import cycle, islice
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from benchmarks.processes import peak_memory
+from benchmarks.turns import medians, seconds_in_turn
+from PIL import Image
+
+from captioner import Captioner
+from captioner.ahead import map_ahead
+from captioner.decoding import beam_search_stream
+from captioner.images import read_image
+from captioner.inference import Encoder, default_threads
+from captioner.inference.captioner import DEFAULT_BATCH_SIZE
+
+_PHOTOS_DIR = Path(__file__).parents[2] / "data" / "photos"
+_SMALL, _LARGE = (500, 375), (4000, 3000)
+_CAPTIONER = [sys.executable, "-m", "captioner"]
+
+# A row of the table: what is measured, as a share of what, and the mark that the share or figure is to stay under
+# (or, where it is a share of speed, above).
+Row = tuple[str, str, str, bool]
+
+
+def caption(quick: bool) -> dict:
+    """The first caption of a process, and photos a second, beside what the encoder alone allows."""
+    figures, rows = {}, []
+    with tempfile.TemporaryDirectory() as folder:
+        small, large = (_write_photos(Path(folder), size, count) for size, count in ((_SMALL, 100), (_LARGE, 16)))
+        for measure in (
+            lambda: _cold(small[0], turns=5 if quick else 20),
+            lambda: _warm("500 x 375", small, 0.75, turns=2 if quick else 8),
+            lambda: _warm("12 megapixels", large, 0.85, turns=2 if quick else 8),
+            lambda: _search(small, turns=2 if quick else 8),
+            lambda: _growth(small, Path(folder), (100, 400) if quick else (100, 1000, 10_000)),
+        ):
+            found, found_rows = measure()
+            figures |= found
+            rows += found_rows
+    lines = ["| figure | measured | mark | |", "|---|---|---|---|"]
+    lines += [
+        f"| {what} | {found} | {mark} | {'reached' if is_reached else 'missed'} |"
+        for what, found, mark, is_reached in rows
+    ]
+    return figures | {"table": "\n".join(lines)}
+
+
+def _write_photos(folder: Path, size: tuple[int, int], count: int) -> list[Path]:
+    """JPEGs of that size: parts of the sample photos."""
+    folder = folder / f"{size[0]}x{size[1]}"
+    folder.mkdir()
+    random, paths = np.random.default_rng(0), []
+    for number, source in enumerate(islice(cycle(sorted(_PHOTOS_DIR.glob("*.jpg"))), count)):
+        with Image.open(source) as image:
+            left, top = random.uniform(0, 0.2, 2) * image.size
+            right, bottom = random.uniform(0.8, 1, 2) * image.size
+            part = image.convert("RGB").resize(size, box=(left, top, right, bottom))
+        paths.append(folder / f"{number:04}.jpg")
+        part.save(paths[-1], quality=90)
+    return paths
+
+
+def _cold(photo: Path, turns: int) -> tuple[dict, list[Row]]:
+    """Whole processes, from their start to their end."""
+
+    def run(*command: str) -> Callable[[], object]:
+        return lambda: subprocess.run(command, check=True, capture_output=True)
+
+    one_caption = [*_CAPTIONER, "caption", str(photo)]
+    commands = {
+        "import tensorflow": run(sys.executable, "-c", "import tensorflow"),
+        "caption": run(*one_caption),
+        "imports": run(sys.executable, "-c", "import numpy, PIL.Image, ai_edge_litert.interpreter, click"),
+        "import click": run(sys.executable, "-c", "import click"),
+        "--help": run(*_CAPTIONER, "--help"),
+        "--version": run(*_CAPTIONER, "--version"),
+    }
+    tensorflow, _ = seconds_in_turn({"import tensorflow": commands.pop("import tensorflow")}, 2)
+    taken, _ = seconds_in_turn(commands, turns)
+    seconds = medians(tensorflow | taken)
+    beyond = median(np.subtract(taken["caption"], taken["imports"]))
+    memory = peak_memory(one_caption)
+    of_tensorflow = seconds["caption"] / seconds["import tensorflow"]
+    of_click = {name: seconds[name] / seconds["import click"] for name in ("--help", "--version")}
+    imported = subprocess.run(
+        [sys.executable, "-X", "importtime", *_CAPTIONER[1:], "--help"], check=True, capture_output=True, text=True
+    )
+    loads_numpy = "numpy" in imported.stderr
+    rows = [
+        (
+            "first caption, whole process, of `import tensorflow`",
+            f"{seconds['caption']:.2f} s of {seconds['import tensorflow']:.1f} s: {of_tensorflow:.3f}",
+            "at most 0.10",
+            of_tensorflow <= 0.10,
+        ),
+        (
+            "the same, beyond importing NumPy, Pillow, LiteRT and Click",
+            f"{1000 * beyond:.0f} ms",
+            "under 100 ms",
+            beyond < 0.1,
+        ),
+        *(
+            (
+                f"`captioner {name}`, of `import click`",
+                f"{1000 * seconds[name]:.0f} ms: {share:.2f}",
+                "at most 2, without NumPy",
+                share <= 2 and not loads_numpy,
+            )
+            for name, share in of_click.items()
+        ),
+        ("peak memory of that caption", f"{memory / 1e6:.0f} MB", "at most 150 MB", memory <= 150e6),
+    ]
+    return {"cold_seconds": seconds, "beyond_imports_seconds": beyond, "peak_bytes": memory}, rows
+
+
+def _warm(name: str, photos: list[Path], mark: float, turns: int) -> tuple[dict, list[Row]]:
+    """Photos a second beside bare loops over the same photos that read and encode, and never speak."""
+    captioner = Captioner.load()
+    size = captioner.encoder.image_size
+    copies = Encoder.a_photo_a_core(captioner.folder.encoder_graph_path, captioner.folder.encoder.key)
+    shared = captioner.encoder  # by all cores; the stream opens one a core
+
+    def one_after_the_other():
+        for photo in photos:
+            shared(read_image(photo, size)[None])
+
+    def a_photo_a_core():
+        for _ in map_ahead(lambda photo: copies(read_image(photo, size)[None]), photos, default_threads()):
+            pass
+
+    loops = {
+        "one after the other": one_after_the_other,
+        "a photo a core": a_photo_a_core,
+        "captions": lambda: list(captioner.caption_stream(photos)),
+    }
+    speeds = {loop: len(photos) / seconds for loop, seconds in medians(seconds_in_turn(loops, turns)[0]).items()}
+    share = speeds["captions"] / speeds["one after the other"]
+    best = speeds["captions"] / speeds["a photo a core"]
+    return {f"photos_per_second, {name}": speeds}, [
+        (
+            f"photos a second, {name}, of a bare loop",
+            f"{speeds['captions']:.1f} of {speeds['one after the other']:.1f}: {share:.2f}"
+            f" ({best:.2f} of a loop with a photo a core)",
+            f"at least {mark}",
+            share >= mark,
+        )
+    ]
+
+
+def _search(photos: list[Path], turns: int) -> tuple[dict, list[Row]]:
+    """Beam search, photos batched, beside the encoder, each with one thread."""
+    captioner = Captioner.load(threads=1)
+    images = [read_image(photo, captioner.encoder.image_size)[None] for photo in photos]
+    features = [captioner.encoder(image) for image in images]
+    decoder, options = captioner.decoder, captioner.folder.decoding
+
+    def begun() -> Iterator[dict[str, np.ndarray]]:
+        return ({name: array[0] for name, array in decoder.begin(each).items()} for each in features)
+
+    taken = medians(
+        seconds_in_turn(
+            {
+                "encoder": lambda: [captioner.encoder(image) for image in images],
+                "begin": lambda: list(begun()),
+                "begin and search": lambda: list(
+                    beam_search_stream(decoder.step, begun(), options, DEFAULT_BATCH_SIZE)
+                ),
+            },
+            turns,
+        )[0]
+    )
+    milliseconds = {name: 1000 * seconds / len(photos) for name, seconds in taken.items()}
+    search = milliseconds["begin and search"] - milliseconds["begin"]
+    share = search / milliseconds["encoder"]
+    return {"milliseconds_a_photo": milliseconds}, [
+        (
+            "beam search a photo, batched, of the encoder (one thread)",
+            f"{search:.1f} ms of {milliseconds['encoder']:.1f} ms: {share:.2f}"
+            f" (with what a photo begins with: {milliseconds['begin and search'] / milliseconds['encoder']:.2f})",
+            "at most 0.30",
+            share <= 0.30,
+        )
+    ]
+
+
+def _growth(photos: list[Path], folder: Path, sizes: tuple[int, ...]) -> tuple[dict, list[Row]]:
+    """The command over ever larger folders: photos a second, its start apart, and memory in the largest."""
+    start = min(_caption_folder(photos, folder, 1)[0] for _ in range(3))
+    speeds, memory = {}, []
+    for size in sizes:
+        seconds, memory = _caption_folder(photos, folder, size)
+        speeds[size] = (size - 1) / (seconds - start)
+    tenth = len(memory) // 10 + 1
+    first, last = max(memory[:tenth]), max(memory[-tenth:])
+    return {"photos_per_second_of": speeds, "resident_bytes": memory[:: max(1, len(memory) // 100)]}, [
+        (
+            f"memory over {sizes[-1]:,} photos, most in the first tenth of the time and in the last",
+            f"{first / 1e6:.0f} MB, {last / 1e6:.0f} MB",
+            "no more in the last",
+            last <= 1.02 * first,
+        ),
+        (
+            "photos a second, start apart, of " + ", ".join(f"{size:,}" for size in sizes),
+            ", ".join(f"{speed:.1f}" for speed in speeds.values()),
+            "the same",
+            min(speeds.values()) >= 0.9 * max(speeds.values()),
+        ),
+    ]
+
+
+def _caption_folder(photos: list[Path], folder: Path, size: int) -> tuple[float, list[int]]:
+    """Seconds of a whole process that captions so many photos, and its resident bytes all along (Linux)."""
+    source = folder / f"many{size}"
+    source.mkdir(exist_ok=True)
+    for number in range(size):
+        if not (link := source / f"{number:06}.jpg").exists():
+            os.link(photos[number % len(photos)], link)
+    command = [*_CAPTIONER, "caption", str(source), "-f", "jsonl", "-o", str(folder / f"many{size}.jsonl")]
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    statm, memory = Path(f"/proc/{process.pid}/statm"), []
+    while process.poll() is None:
+        memory.append(int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+        time.sleep(0.01)
+    seconds = time.perf_counter() - started
+    if process.returncode != 0:
+        raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
+    return seconds, [resident for resident in memory if resident]
