@@ -193,7 +193,7 @@ def test_files_that_disagree_on_the_features_are_named(model_dir):
     )
 
 
-@pytest.mark.parametrize("name", ["flikr8k", "resnet", "Flickr8k"])
+@pytest.mark.parametrize("name", ["flikr8k", "resnet", "Flickr8k", ""])
 def test_an_unknown_preset_is_answered_with_those_there_are(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert refusal(open_model, name) == f"unknown preset {name!r}; choose {', '.join(PRESETS)}, or give a model folder"

@@ -20,6 +20,6 @@ def open_model(name_or_dir: str | Path) -> ModelFolder:
     if is_name and name_or_dir in PRESETS:
         name_or_dir = PRESETS[name_or_dir]
     path = Path(name_or_dir)
-    if is_name and len(path.parts) <= 1 and not path.exists():
+    if not name_or_dir or (is_name and len(path.parts) <= 1 and not path.exists()):
         raise ModelError(f"unknown preset {name_or_dir!r}; choose {', '.join(PRESETS)}, or give a model folder")
     return ModelFolder.open(path, SHARED_ENCODER)

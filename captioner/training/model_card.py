@@ -34,10 +34,10 @@ def model_card(name: str, record: dict) -> str:
         *_ladder_lines(record),
         "## Training",
         "",
-        f"{len(record['epochs'])} epochs in {record['seconds'] / 60:.0f} minutes, seed"
+        f"{_counted(len(record['epochs']), 'epoch')} in {_counted(round(record['seconds'] / 60), 'minute')}, seed"
         f" {training['seed']}, {training['batch_size']} photos a step, learning rate {_learning_rate(record):g};"
         f" the weights kept are those of {_kept(record)}.{_views_sentence(training)}"
-        " Every option is in `training.json`.",
+        f"{_init_sentence(record)} Every option is in `training.json`.",
         *_second_phase_lines(record),
         "",
         *_epoch_lines(record["epochs"]),
@@ -48,7 +48,19 @@ def model_card(name: str, record: dict) -> str:
 def _views_sentence(training: dict) -> str:
     share, crops = training.get("flipped_share"), training.get("crops")
     sentence = f" {share:.0%} of the photos were seen in a mirror, left said as right." if share else ""
-    return sentence + (f" Half of the time one of {crops} random crops was seen in the photo's place." if crops else "")
+    if crops:
+        crop = "a random crop" if crops == 1 else f"one of {crops} random crops"
+        sentence += f" Half of the time {crop} was seen in the photo's place."
+    return sentence
+
+
+def _init_sentence(record: dict) -> str:
+    name = record.get("init")
+    return f" It began with the weights of `{name}`, whose data and licence it inherits." if name else ""
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _score_lines(record: dict) -> list[str]:
