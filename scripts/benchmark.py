@@ -39,7 +39,8 @@ def main() -> None:
     turns = "--turns", {"type": int, "default": 3}
     quick = "--quick", {"action": "store_true", "help": "fewer turns and photos: about a minute"}
     json_path = "--json", {"dest": "json_path", "type": Path, "metavar": "FILE", "help": "write the figures there"}
-    add("caption", captioning.caption, quick, json_path)
+    peer = "--peer-python", {"metavar": "FILE", "help": "Python with PyTorch and transformers, for BLIP-base"}
+    add("caption", captioning.caption, quick, peer, json_path)
     add("annotations-growth", annotations.annotations_growth)
     add("prepare-speed", preparing.prepare_speed, photos)
     add("prepare-growth", preparing.prepare_growth, photos)

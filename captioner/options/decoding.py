@@ -1,0 +1,31 @@
+"""How the decoder searches for a caption."""
+
+import math
+from dataclasses import dataclass
+
+from captioner.options.base import Options, require
+
+
+@dataclass(frozen=True)
+class DecodingOptions(Options):
+    """How the decoder searches for a caption."""
+
+    beam_size: int = 5
+    num_candidates: int = 1  # captions returned for a photo, best first
+    min_words: int = 1
+    max_words: int = 20
+    length_exponent: float = 0.7  # a caption's log-probability is divided by its tokens to this power
+
+    def __post_init__(self):
+        require(self.beam_size >= 1, f"beam-size must be at least 1, not {self.beam_size}")
+        require(self.num_candidates >= 1, f"candidates must be at least 1, not {self.num_candidates}")
+        require(
+            self.num_candidates <= self.beam_size,
+            f"candidates must not be more than the beam size {self.beam_size}, not {self.num_candidates}",
+        )
+        require(self.min_words >= 0, f"min-words must be at least 0, not {self.min_words}")
+        require(
+            self.max_words >= max(1, self.min_words),
+            f"max-words must be at least 1 and not below min-words {self.min_words}, not {self.max_words}",
+        )
+        require(0 <= self.length_exponent < math.inf, f"length-exponent must be at least 0, not {self.length_exponent}")

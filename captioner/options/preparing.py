@@ -1,0 +1,29 @@
+"""How a source becomes a prepared dataset."""
+
+import math
+from dataclasses import dataclass
+
+from captioner.options.base import Options, require
+
+
+@dataclass(frozen=True)
+class PrepareOptions(Options):
+    """How a source becomes a prepared dataset."""
+
+    format: str = "auto"
+    encoder: str = "efficientnet-lite2-320"
+    min_count: int = 5  # times a word must be seen in the train captions to enter the vocabulary
+    split: tuple[float, float, float] = (0.8, 0.1, 0.1)  # train, dev, test, where the source has none
+    seed: int = 0
+    image_column: str = ""  # of a table, or field of JSON; "" means the usual names
+    caption_column: str = ""
+    allow_split_leaks: bool = False  # whether a photo, by content, may be in two splits
+
+    def __post_init__(self):
+        require(self.min_count >= 1, f"min-count must be at least 1, not {self.min_count}")
+        require(
+            len(self.split) == 3 and all(0 <= share < math.inf for share in self.split) and sum(self.split) > 0,
+            "split must be three shares for train, dev and test, such as 0.8,0.1,0.1,"
+            f" not {','.join(map(str, self.split))}",
+        )
+        require(self.split[0] > 0, "split must leave photos to train on: its first share is 0")
