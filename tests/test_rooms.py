@@ -15,7 +15,7 @@ PACKAGE_DIR = Path(captioner.__file__).parent
 ROWS = [
     (("errors", "options"), ()),
     (("ahead", "files", "known_hashes", "quiet", "training_stack"), ()),
-    (("tokenizer", "images"), ("numpy", "PIL")),
+    (("tokenizer", "images", "photos"), ("numpy", "PIL")),
     (("metrics",), ("nltk",)),
     (("datasets",), ()),
     (("scoring",), ()),

@@ -71,7 +71,7 @@ def caption(
 
     Example: captioner caption photos -r -f jsonl -o captions.jsonl
     """
-    from captioner.cli.inputs import MissingInput, find_photos, listed_inputs
+    from captioner.photos import MissingInput, find_photos, listed_inputs
     from captioner.errors import OptionsError
     from captioner.options import DecodingOptions
 

@@ -17,11 +17,11 @@ class Photo:
     """file_name: relative to the folder that was given, or the path as it was given."""
 
     file_name: str
-    source: Path | bytes
+    source: str | bytes  # a path that is text: unlike a Path it does not grow when it is used, a hundred thousand times
 
     @property
     def is_file(self) -> bool:
-        return isinstance(self.source, Path)
+        return isinstance(self.source, str)
 
 
 class MissingInput(CaptionerError):
@@ -47,16 +47,16 @@ def find_photos(
         if name == "-":
             yield Photo("-", sys.stdin.buffer.read())
             continue
-        path = Path(name)
         if os.path.isdir(name):  # unlike in pathlib, an empty name is no folder, and one too long no error
+            path = Path(name)
             for found in find_images(path, recursive, include, exclude):
                 if isinstance(found, ImageError):
                     yield MissingInput(str(found))
                 else:
-                    yield Photo(found.relative_to(path).as_posix(), found)
+                    yield Photo(found.relative_to(path).as_posix(), str(found))
         elif os.path.exists(name):
-            yield Photo(name, path)
+            yield Photo(name, name)
         elif matches := [match for match in sorted(glob.glob(name, recursive=True)) if os.path.isfile(match)]:
-            yield from (Photo(match, Path(match)) for match in matches)
+            yield from (Photo(match, match) for match in matches)
         else:
             yield MissingInput(f"{name}: no such file or folder")
