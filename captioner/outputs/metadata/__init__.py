@@ -1,0 +1,1 @@
+"""Captions in a photo's own metadata, and in XMP sidecars."""
