@@ -128,6 +128,9 @@ def exiftool_rows(*paths):
     ]
 
 
-def exiftool(*arguments):
-    command = ["exiftool", "-q", "-overwrite_original", *map(str, arguments)]
-    subprocess.run(command, check=True, capture_output=True)
+def exiftool(*commands):
+    """Runs several commands, each a list of options and paths, in one process, as starting it takes long."""
+    arguments = [argument for command in commands for argument in (*map(str, command), "-execute")][:-1]
+    subprocess.run(
+        ["exiftool", *arguments, "-common_args", "-q", "-overwrite_original"], check=True, capture_output=True
+    )
