@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import struct
 import subprocess
@@ -119,18 +120,24 @@ def frames(data):
 
 
 def exiftool_rows(*paths):
-    """All that exiftool can say of each file: `{"group:tag": value}`, binary values whole."""
+    """All that exiftool can say of each file: `{"group:tag": [value, ...]}`, binary values whole."""
     options = ["-j", "-b", "-a", "-u", "-struct", "-G1:4"]
     done = subprocess.run(["exiftool", *options, *map(str, paths)], capture_output=True, text=True, check=True)
-    return [
-        {name: value for name, value in row.items() if not name.startswith(("SourceFile", "System:", "ExifTool:"))}
-        for row in json.loads(done.stdout)
-    ]
+    return [_by_tag(row) for row in json.loads(done.stdout)]
+
+
+def _by_tag(row):
+    """Without what is said of the file in its folder, and without exiftool's numbers of tags of equal names."""
+    found = {}
+    for name, value in row.items():
+        if not name.startswith(("SourceFile", "System:", "ExifTool:")):
+            found.setdefault(re.sub(r"Copy\d+:", "", name), []).append(value)
+    return found
 
 
 def exiftool(*commands):
     """Runs several commands, each a list of options and paths, in one process, as starting it takes long."""
     arguments = [argument for command in commands for argument in (*map(str, command), "-execute")][:-1]
     subprocess.run(
-        ["exiftool", *arguments, "-common_args", "-q", "-overwrite_original"], check=True, capture_output=True
+        ["exiftool", *arguments, "-common_args", "-q", "-m", "-overwrite_original"], check=True, capture_output=True
     )

@@ -234,7 +234,7 @@ def test_a_wrong_checksum_of_metadata_is_named(photo_bytes):
 def test_a_simple_webp_becomes_an_extended_one(name, alpha, photo_bytes):
     after = replaced(webp, photo_bytes[name], b"<x/>", b"a dog")
     chunks = webp.read_chunks(after)
-    assert [found.type for found in chunks][0] == b"VP8X" and [found.type for found in chunks][2:] == [b"EXIF", b"XMP "]
+    assert chunks[0].type == b"VP8X" and [found.type for found in chunks[2:]] == [b"EXIF", b"XMP "]
     assert chunks[0].content(after) == bytes([0x0C | alpha, 0, 0, 0, 31, 0, 0, 31, 0, 0])
     assert struct.unpack("<I", after[4:8])[0] == len(after) - 8
 
