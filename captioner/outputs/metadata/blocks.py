@@ -57,9 +57,9 @@ class Splice(NamedTuple):
 
 
 def spliced(data: bytes, splices: Iterable[Splice]) -> bytes:
-    """The data with all splices made; those at one place follow each other as they are given."""
+    """The data with all splices made; insertions at one place follow each other as they are given."""
     pieces, done = [], 0
-    for splice in sorted(splices, key=lambda splice: splice.start):
+    for splice in _in_order(splices):
         assert splice.start >= done, "splices overlap"
         pieces += [data[done : splice.start], splice.content]
         done = splice.stop
@@ -72,7 +72,7 @@ def write_spliced(data: FileBytes, splices: Iterable[Splice], target: BinaryIO) 
     Raises: OSError; BrokenMetadata when the file became shorter meanwhile.
     """
     done = 0
-    for splice in [*sorted(splices, key=lambda splice: splice.start), Splice(len(data), len(data), b"")]:
+    for splice in [*_in_order(splices), Splice(len(data), len(data), b"")]:
         assert splice.start >= done, "splices overlap"
         for start in range(done, splice.start, _PIECE):
             stop = min(start + _PIECE, splice.start)
@@ -82,6 +82,10 @@ def write_spliced(data: FileBytes, splices: Iterable[Splice], target: BinaryIO) 
             target.write(piece)
         target.write(splice.content)
         done = splice.stop
+
+
+def _in_order(splices: Iterable[Splice]) -> list[Splice]:
+    return sorted(splices, key=lambda splice: (splice.start, splice.stop))
 
 
 def unpack(layout: str, data: Data, at: int, what: str) -> tuple:

@@ -1,8 +1,8 @@
 """TIFF structures: TIFF files, and the EXIF block of every other format (TIFF 6.0; BigTIFF; Exif 2.32, 4.5).
 
 Tags are set in the first directory (IFD0) alone. The new values and a new IFD0 go to the end, so that every offset
-of the structure stays valid: those of strips, tiles, thumbnails and further pages, and those which only the maker of
-a camera can find in a MakerNote.
+of the structure stays valid: those of strips, tiles, thumbnails and further pages, and those in a MakerNote, which
+only the maker of the camera can read.
 """
 
 import struct
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from captioner.outputs.metadata.blocks import Blocks, BrokenMetadata, Data, Splice, spliced, unpack
 from captioner.outputs.metadata.iim import iim_of_resources
 
-IMAGE_DESCRIPTION, XMP, IPTC, PHOTOSHOP = 270, 700, 33723, 34377
+IMAGE_DESCRIPTION, STRIP_OFFSETS, TILE_OFFSETS, XMP, IPTC, PHOTOSHOP = 270, 273, 324, 700, 33723, 34377
 BYTE, ASCII = 1, 2
 EMPTY = b"II*\0\x08\0\0\0" + b"\0\0" + b"\0\0\0\0"  # an IFD0 of no entries, and no directory after it
 
@@ -30,6 +30,10 @@ class Layout:
     @property
     def offset_size(self) -> int:
         return struct.calcsize(self.offset)
+
+    @property
+    def header_size(self) -> int:
+        return self.first_ifd_at + self.offset_size
 
     @property
     def entry(self) -> str:
@@ -86,7 +90,7 @@ def read_directory(data: Data) -> Directory:
     if layout is None:
         raise BrokenMetadata("broken EXIF (it has no TIFF header)")
     (start,) = unpack(layout.order + layout.offset, data, layout.first_ifd_at, "the TIFF header")
-    if start < layout.first_ifd_at + layout.offset_size:
+    if start < layout.header_size:
         raise BrokenMetadata("broken TIFF structure (its first directory lies in its header)")
     (count,) = unpack(layout.order + layout.entry_count, data, start, "the first TIFF directory")
     first = start + struct.calcsize(layout.entry_count)
@@ -113,10 +117,11 @@ def _value(data: Data, directory: Directory, entry: Entry) -> bytes:
     return data[offset : offset + entry.size]
 
 
-def set_tags(data: Data, values: dict[int, tuple[int, bytes]]) -> list[Splice]:
+def set_tags(data: Data, values: dict[int, tuple[int, bytes]], reuses_end: bool) -> list[Splice]:
     """What gives tags of IFD0 those types and bytes; nothing where they have them already.
 
-    values: `(type, bytes)` by tag, types of one byte only.
+    values: `(type, bytes)` by tag, types of one byte only. reuses_end: what the last call appended gives way, so
+    that the structure does not grow with every call; else all bytes stay but the offset of IFD0.
     Raises: BrokenMetadata.
     """
     directory = read_directory(data)
@@ -124,7 +129,7 @@ def set_tags(data: Data, values: dict[int, tuple[int, bytes]]) -> list[Splice]:
     new = {tag: value for tag, value in values.items() if value != _typed_value(data, directory, tag)}
     if not new:
         return []
-    keep = _appended_last(len(data), directory, new)
+    keep = _appended_last(len(data), directory, new) if reuses_end else len(data)
     entries = [entry for entry in directory.entries if entry.tag not in new]
     tail = bytearray()
     for tag, (type_, value) in new.items():
@@ -144,7 +149,7 @@ def set_tags(data: Data, values: dict[int, tuple[int, bytes]]) -> list[Splice]:
         tail += struct.pack(layout.entry, entry.tag, entry.type, entry.count, entry.value)
     tail += directory.next_offset
     layout.pack_offset(keep + len(tail))  # a reader must be able to reach the end
-    header = Splice(layout.first_ifd_at, layout.first_ifd_at + layout.offset_size, layout.pack_offset(start))
+    header = Splice(layout.first_ifd_at, layout.header_size, layout.pack_offset(start))
     return [header, Splice(keep, len(data), bytes(tail))]
 
 
@@ -156,15 +161,14 @@ def _typed_value(data: Data, directory: Directory, tag: int) -> tuple[int, bytes
 def _appended_last(size: int, directory: Directory, tags: dict[int, tuple]) -> int:
     """Where that part of the structure begins that nothing else points into, as the last call appended it.
 
-    It is IFD0 at the very end with values of the same tags right before it. It gives way to what is appended now: a
-    photo captioned many times does not grow.
+    It is IFD0 at the very end with values of the same tags right before it.
     """
     if directory.stop != size:
         return size
     keep = directory.start
     owned = [(directory.offset_of(entry), entry) for entry in directory.entries if entry.tag in tags]
     for offset, entry in sorted(((o, e) for o, e in owned if o is not None), key=lambda pair: -pair[0]):
-        if keep - 1 <= offset + entry.size <= keep:
+        if keep - 1 <= offset + entry.size <= keep and offset >= directory.layout.header_size:
             keep = offset
     return keep
 
@@ -175,7 +179,7 @@ def described(exif: bytes, description: bytes) -> bytes:
     A new block holds nothing else: what Exif asks for besides, such as a resolution, would be made up.
     """
     exif = exif or EMPTY
-    return spliced(exif, set_tags(exif, {IMAGE_DESCRIPTION: ascii_value(description)}))
+    return spliced(exif, set_tags(exif, {IMAGE_DESCRIPTION: ascii_value(description)}, reuses_end=True))
 
 
 def ascii_value(text: bytes) -> tuple[int, bytes]:
@@ -198,4 +202,17 @@ def replace_blocks(data: Data, xmp: bytes | None, description: bytes | None) -> 
         values[IMAGE_DESCRIPTION] = ascii_value(description)
     if xmp is not None:
         values[XMP] = (BYTE, xmp)
-    return set_tags(data, values)
+    _check_pixels(data)
+    return set_tags(data, values, reuses_end=False)
+
+
+def _check_pixels(data: Data) -> None:
+    """Raises: BrokenMetadata when strips or tiles lie in the header, of which a part is going to change."""
+    directory = read_directory(data)
+    for tag in (STRIP_OFFSETS, TILE_OFFSETS):
+        entry = directory.find(tag)
+        letter = {3: "H", 4: "I", 16: "Q"}.get(entry.type) if entry else None
+        if letter:
+            places = struct.iter_unpack(directory.layout.order + letter, _value(data, directory, entry))
+            if any(place < directory.layout.header_size for (place,) in places):
+                raise BrokenMetadata("broken TIFF (its pixels lie in its header)")

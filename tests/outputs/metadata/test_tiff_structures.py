@@ -17,9 +17,9 @@ KINDS = {
 }
 
 
-def with_tags(data, **values):
+def with_tags(data, reuses_end=False, **values):
     tags = {"description": (270, tiff.ASCII), "xmp": (700, tiff.BYTE)}
-    return spliced(data, tiff.set_tags(data, {tags[k][0]: (tags[k][1], v) for k, v in values.items()}))
+    return spliced(data, tiff.set_tags(data, {tags[k][0]: (tags[k][1], v) for k, v in values.items()}, reuses_end))
 
 
 @pytest.fixture(params=KINDS)
@@ -37,13 +37,11 @@ def test_a_tag_that_is_set_is_read_back_wherever_its_value_fits(data, text):
     assert tiff.read_tag(with_tags(data, description=text), 270) == text
 
 
-def test_what_was_there_stays_at_its_place(data):
+def test_all_bytes_stay_but_the_offset_of_the_first_directory(data):
     after = with_tags(data, description=b"a dog runs\0", xmp=b"<x/>")
-    before = tiff.read_directory(data)
-    header = before.layout.first_ifd_at + before.layout.offset_size
-    end = before.start if before.stop == len(data) else len(data)  # a directory at the very end is written anew
-    assert after[: before.layout.first_ifd_at] == data[: before.layout.first_ifd_at]
-    assert after[header:end] == data[header:end]
+    layout = tiff.read_directory(data).layout
+    assert after[: layout.first_ifd_at] == data[: layout.first_ifd_at]
+    assert after[layout.header_size : len(data)] == data[layout.header_size :]
     assert frames(after) == frames(data)
 
 
@@ -66,21 +64,32 @@ def test_directories_and_values_begin_at_even_offsets(data):
 
 def test_setting_what_is_set_changes_nothing(data):
     once = with_tags(data, description=b"a dog runs\0")
-    assert tiff.set_tags(once, {270: (tiff.ASCII, b"a dog runs\0")}) == []
+    assert tiff.set_tags(once, {270: (tiff.ASCII, b"a dog runs\0")}, True) == []
 
 
-def test_a_photo_captioned_many_times_does_not_grow(data):
+def test_a_block_written_many_times_does_not_grow(data):
     sizes = set()
     for number in range(20):
-        data = with_tags(data, description=b"a dog runs no. %02d\0" % number, xmp=b"packet no. %02d" % number)
+        data = with_tags(data, True, description=b"a dog runs no. %02d\0" % number, xmp=b"packet no. %02d" % number)
         sizes.add(len(data))
     assert len(sizes) == 1
 
 
-def test_values_that_others_wrote_last_stay_when_one_tag_is_set():
+def test_only_what_was_appended_last_gives_way():
     data = with_tags(KINDS["pages"], description=b"a dog runs\0", xmp=b"a packet")
-    assert tiff.read_tag(with_tags(data, description=b"a cat sleeps on it\0"), 700) == b"a packet"
-    assert tiff.read_tag(with_tags(data, xmp=b"another packet"), 270) == b"a dog runs\0"
+    for values in ({"description": b"a cat sleeps on it\0"}, {"xmp": b"another packet"}):
+        after = with_tags(data, True, **values)
+        (other,) = {"description": 270, "xmp": 700}.keys() - values.keys()
+        tag = {"description": 270, "xmp": 700}[other]
+        assert tiff.read_tag(after, tag) == tiff.read_tag(data, tag)
+        assert frames(after) == frames(data)
+
+
+def test_pixels_in_the_header_are_refused():
+    at = KINDS["little-endian"].index(struct.pack("<HHI", 273, 4, 1)) + 8
+    broken = KINDS["little-endian"][:at] + struct.pack("<I", 4) + KINDS["little-endian"][at + 4 :]
+    with pytest.raises(BrokenMetadata, match="its pixels lie in its header"):
+        tiff.replace_blocks(broken, b"<x/>", None)
 
 
 def test_a_new_exif_block_holds_the_description_alone():
@@ -91,7 +100,8 @@ def test_a_new_exif_block_holds_the_description_alone():
 
 
 def test_numbers_of_four_bytes_are_read_as_the_bytes_they_are():
-    iptc = spliced(KINDS["big-endian"], tiff.set_tags(KINDS["big-endian"], {33723: (tiff.BYTE, b"12345678")}))
+    data = KINDS["big-endian"]
+    iptc = spliced(data, tiff.set_tags(data, {33723: (tiff.BYTE, b"12345678")}, reuses_end=False))
     at = iptc.index(struct.pack(">HHI", 33723, 1, 8))
     iptc = iptc[:at] + struct.pack(">HHI", 33723, 4, 2) + iptc[at + 8 :]
     assert tiff.read_tag(iptc, 33723) == b"12345678"
@@ -113,7 +123,7 @@ def test_broken_structures_are_named(data, reason):
     with pytest.raises(BrokenMetadata, match=reason):
         tiff.read_tag(data, 270)
     with pytest.raises(BrokenMetadata, match=reason):
-        tiff.set_tags(data, {270: (tiff.ASCII, b"a dog\0")})
+        tiff.set_tags(data, {270: (tiff.ASCII, b"a dog\0")}, reuses_end=True)
 
 
 def test_a_file_that_would_grow_beyond_its_offsets_is_refused():
