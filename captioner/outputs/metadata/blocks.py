@@ -36,12 +36,12 @@ Data = bytes | FileBytes
 class Blocks:
     """The blocks of a photo in which captions live; empty where there is none.
 
-    xmp: the packet. exif: a TIFF structure, which a TIFF file is itself. iim: IPTC datasets.
+    xmp: the packet. exif: a TIFF structure, which a TIFF file is itself. iims: IPTC datasets, of every place.
     """
 
     xmp: bytes = b""
     exif: Data = b""
-    iim: bytes = b""
+    iims: tuple[bytes, ...] = ()
 
 
 class Splice(NamedTuple):

@@ -26,7 +26,7 @@ class CaptionsFound:
     description: Found = Found()
 
     def __getitem__(self, field: str) -> Found:
-        return {"alt": self.alt, "description": self.description}[field]
+        return getattr(self, field)
 
 
 @dataclass(frozen=True)

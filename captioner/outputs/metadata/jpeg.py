@@ -1,4 +1,4 @@
-"""JPEG: segments in front of the picture (ITU T.81, annex B; XMP part 3, 1.1; Exif 2.32, 4.7; CIPA DC-007, MPF)."""
+"""JPEG: segments in front of the picture (ITU T.81, annex B; XMP part 3, 1.1.3; Exif 2.32, 4.7; CIPA DC-007, MPF)."""
 
 import struct
 from typing import NamedTuple
@@ -66,7 +66,7 @@ def read_blocks(data: Data) -> Blocks:
     return Blocks(
         xmp=xmp[0].content(data)[len(XMP) :] if xmp else b"",
         exif=exif[0].content(data)[len(EXIF) :] if exif else b"",
-        iim=iim_of_resources(b"".join(photoshop)),  # resources may go on in the next segment
+        iims=(iim_of_resources(b"".join(photoshop)),),  # resources may go on in the next segment
     )
 
 
@@ -118,7 +118,7 @@ def _xmp_place(segments: list[Segment], exif: list[Segment]) -> int:
 
 
 def _told_to_index(data: Data, segments: list[Segment], splices: list[Splice]) -> list[Splice]:
-    """What tells an MPF index the new size of the first picture (CIPA DC-007, 5.2.3.3: entries of 16 bytes).
+    """What tells an MPF index the new size of the first picture (CIPA DC-007, MP Entry: 16 bytes each).
 
     The offsets of the further pictures count from the index's own header. As long as sizes change only before it,
     all of them stay right; behind it, they would lead astray.

@@ -55,7 +55,8 @@ def write_captions(path: str | os.PathLike, texts: dict[str, str], replace_human
 def _found(blocks: Blocks) -> CaptionsFound:
     words = read_words(blocks.xmp)
     exif = decoded(tiff.read_tag(blocks.exif, tiff.IMAGE_DESCRIPTION)) if len(blocks.exif) else ""
-    return CaptionsFound(judged(words["alt"]), judged(words["description"], exif, caption_abstract(blocks.iim)))
+    iptc = map(caption_abstract, blocks.iims)
+    return CaptionsFound(judged(words["alt"]), judged(words["description"], exif, *iptc))
 
 
 def _splices(data: Data, container: ModuleType, blocks: Blocks, texts: dict[str, str]) -> list[Splice]:

@@ -60,7 +60,7 @@ def replace_blocks(data: Data, xmp: bytes | None, description: bytes | None) -> 
         exif = tiff.described(old.content(data) if old else b"", description)
         splices.append(_splice(old, place, b"eXIf", exif))
     if xmp is not None:
-        # not compressed, no language, no translated keyword: XMP part 3, table 9
+        # not compressed, no language, no translated keyword: XMP part 3, 1.1.5
         splices.append(_splice(_find_xmp(data, chunks), place, b"iTXt", XMP_KEYWORD + b"\0\0\0\0" + xmp))
     return splices
 

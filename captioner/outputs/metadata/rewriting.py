@@ -37,7 +37,7 @@ def rewrite(path: Path, status: os.stat_result, splices: Iterable[Splice], keeps
 
 def _open_privately(path: str, flags: int) -> int:
     """Nobody else may look into the copy of a private file before it has the file's permissions."""
-    return os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
+    return os.open(path, flags, 0o600)
 
 
 def _keep_owner(path: Path, status: os.stat_result) -> None:

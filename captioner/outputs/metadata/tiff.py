@@ -88,7 +88,7 @@ def read_directory(data: Data) -> Directory:
     """IFD0. Raises: BrokenMetadata."""
     layout = LAYOUTS.get(bytes(data[:4]))
     if layout is None:
-        raise BrokenMetadata("broken EXIF (it has no TIFF header)")
+        raise BrokenMetadata("broken EXIF or MPF (it has no TIFF header)")
     (start,) = unpack(layout.order + layout.offset, data, layout.first_ifd_at, "the TIFF header")
     if start < layout.header_size:
         raise BrokenMetadata("broken TIFF structure (its first directory lies in its header)")
@@ -190,9 +190,9 @@ def ascii_value(text: bytes) -> tuple[int, bytes]:
 
 
 def read_blocks(data: Data) -> Blocks:
-    """XMP: tag 700 (XMP part 3, 3.5). IPTC: tag 33723, or in Photoshop's resources, tag 34377."""
-    iim = read_tag(data, IPTC) or iim_of_resources(read_tag(data, PHOTOSHOP))
-    return Blocks(xmp=read_tag(data, XMP), exif=data, iim=iim)
+    """XMP: tag 700 (XMP part 3, 1.1.6). IPTC: tag 33723, and in Photoshop's resources, tag 34377."""
+    iims = (read_tag(data, IPTC), iim_of_resources(read_tag(data, PHOTOSHOP)))
+    return Blocks(xmp=read_tag(data, XMP), exif=data, iims=iims)
 
 
 def replace_blocks(data: Data, xmp: bytes | None, description: bytes | None) -> list[Splice]:

@@ -153,7 +153,15 @@ def test_the_caption_is_found_among_photoshop_resources(photo_bytes):
     block = resource(0x0425, b"odd", name=b"its name") + resource(0x0404, datasets)
     data = photo_bytes["bare.jpg"]
     halves = app(13, jpeg.PHOTOSHOP + block[:50]) + app(13, jpeg.PHOTOSHOP + block[50:])
-    assert iim.caption_abstract(jpeg.read_blocks(data[:2] + halves + data[2:]).iim) == "고양이"
+    assert iim.caption_abstract(jpeg.read_blocks(data[:2] + halves + data[2:]).iims[0]) == "고양이"
+
+
+def test_the_caption_is_found_in_both_places_of_a_tiff(photo_bytes):
+    resources = resource(0x0404, dataset(120, b"a cat"))
+    tags = {33723: (tiff.BYTE, dataset(120, b"a dog")), 34377: (tiff.BYTE, resources)}
+    data = photo_bytes["big-endian.tif"]
+    data = spliced(data, tiff.set_tags(data, tags, reuses_end=False))
+    assert [iim.caption_abstract(found) for found in tiff.read_blocks(data).iims] == ["a dog", "a cat"]
 
 
 def test_captions_of_any_length_and_coding_are_read():

@@ -167,10 +167,10 @@ def test_other_languages_stay_when_a_persons_words_give_way(by_other):
 @needs_exiftool
 def test_iptc_is_never_written(by_other):
     path = by_other("description in IPTC", "bare.jpg")
-    before = jpeg.read_blocks(path.read_bytes()).iim
+    before = jpeg.read_blocks(path.read_bytes()).iims
     write_captions(path, BOTH, replace_human=True)
     assert read_captions(path).description == Found(THEIRS, False)
-    assert jpeg.read_blocks(path.read_bytes()).iim == before
+    assert jpeg.read_blocks(path.read_bytes()).iims == before
 
 
 @needs_exiftool
