@@ -15,7 +15,7 @@ PACKAGE_DIR = Path(captioner.__file__).parent
 ROWS = [
     (("errors", "options"), ()),
     (("ahead", "files", "known_hashes", "quiet", "training_stack"), ()),
-    (("tokenizer", "images", "photos"), ("numpy", "PIL")),
+    (("tokenizer", "images", "photos"), ("numpy", "PIL", "pillow_heif")),
     (("metrics",), ("nltk",)),
     (("datasets",), ()),
     (("scoring",), ()),
@@ -23,6 +23,7 @@ ROWS = [
     (("decoding",), ()),
     (("inference",), ("ai_edge_litert",)),
     (("outputs",), ("matplotlib",)),
+    (("batch",), ()),
     (("evaluation",), ()),
     (("encoders",), ("keras", "tensorflow", "h5py")),
     (("model",), ()),
@@ -32,7 +33,7 @@ ROWS = [
 ]
 ROW_OF_ROOM = {room: row for row, (rooms, _) in enumerate(ROWS) for room in rooms}
 ROW_OF_PACKAGE = {package: row for row, (_, packages) in enumerate(ROWS) for package in packages}
-LAZY = {"matplotlib", "tqdm", "tf2onnx", "onnx"}  # never imported when a module is
+LAZY = {"matplotlib", "pillow_heif", "tqdm", "tf2onnx", "onnx"}  # never imported when a module is
 FRONT = {"__init__", "__main__"}  # of the package: they open doors to every room, lazily or as a program
 
 

@@ -28,7 +28,8 @@ class Caption:
     """What a model says of a photo.
 
     log_prob: natural log, summed over the tokens, the end included; confidence: exp of its mean a token, 0 to 1;
-    candidates: the captions found, this one first, where more than one was asked for.
+    candidates: the captions found, this one first, where more than one was asked for; low_confidence: whether it is
+    below what was asked for.
     """
 
     text: str
@@ -36,6 +37,7 @@ class Caption:
     confidence: float
     model: str
     candidates: tuple["Caption", ...] = ()
+    low_confidence: bool = False
 
 
 class Captioner:

@@ -92,5 +92,7 @@ def _opened(path: Path) -> Iterator[tuple[FileBytes, ModuleType]]:
 def _container(path: Path, head: bytes) -> ModuleType:
     for beginning, container in _CONTAINERS.items():
         if re.match(beginning, head, re.DOTALL):
+            if container is tiff and path.suffix.lower() not in (".tif", ".tiff"):
+                raise ImageError(f"{path}: begins as TIFF does, but so do camera raws, which are left alone")
             return container
     raise ImageError(f"{path}: metadata can be written to JPEG, PNG, WebP and TIFF only")
