@@ -1,9 +1,11 @@
 """What was to be chosen about captioning, measured: how many photos are searched together, and by how many threads."""
 
+import json
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from benchmarks.photos import SMALL, write_photos
@@ -23,6 +25,7 @@ def caption_choices(turns: int) -> dict:
             "photos_per_second_by_batch_size": _by_batch_size(photos, turns),
             "search_milliseconds_by_batch_size": _search_by_batch_size(photos, turns),
             "first_caption_seconds_by_threads": _first_by_threads(photos[0], 5 * turns),
+            "first_caption_milliseconds": _parts_of_first(photos[0], 5 * turns),
         }
 
 
@@ -69,3 +72,9 @@ def _first_by_threads(photo: Path, turns: int) -> dict[int, float]:
         return lambda: subprocess.run(command, check=True, capture_output=True)
 
     return medians(seconds_in_turn({threads: caption(threads) for threads in (1, 2)}, turns)[0])
+
+
+def _parts_of_first(photo: Path, turns: int) -> dict[str, float]:
+    command = [sys.executable, str(Path(__file__).with_name("first_caption.py")), str(photo)]
+    runs = [json.loads(subprocess.run(command, check=True, capture_output=True).stdout) for _ in range(turns)]
+    return {name: round(median(run[name] for run in runs), 1) for name in runs[0]}
