@@ -42,6 +42,8 @@ def test_the_watch_itself_sees_what_is_loaded():
         ["--help"],
         ["--version"],
         ["caption", "--help"],
+        ["watch", "--help"],
+        ["completion", "bash"],
         ["prepare", "--help"],
         ["train", "--help"],
         ["evaluate", "--help"],
@@ -73,6 +75,16 @@ def test_caption_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dat
 def test_caption_of_a_folder_as_json_lines_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset):
     folder = drawings_dataset.photo_path(drawings_dataset.split("test")[0]).parent
     out, loaded = run("caption", folder, "-f", "jsonl", "--model", tiny_model_dir, watched=HEAVY)
+    assert len(out.splitlines()) == 6
+    assert loaded == ""
+
+
+def test_sidecars_and_metadata_load_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset, tmp_path):
+    folder = drawings_dataset.photo_path(drawings_dataset.split("test")[0]).parent
+    for photo in folder.iterdir():
+        (tmp_path / photo.name).write_bytes(photo.read_bytes())
+    arguments = "--sidecar", "xmp", "--write-metadata", "both", "--model", tiny_model_dir
+    out, loaded = run("caption", tmp_path, *arguments, watched=HEAVY)
     assert len(out.splitlines()) == 6
     assert loaded == ""
 
