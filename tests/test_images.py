@@ -278,7 +278,7 @@ def test_a_missing_photo_is_named(tmp_path):
 
 
 def test_a_missing_photo_has_no_shape(tmp_path):
-    with pytest.raises(ImageError, match="nosuch.jpg: no such file"):
+    with pytest.raises(ImageError, match=r"nosuch\.jpg: no such file"):
         photo_shape(tmp_path / "nosuch.jpg")
 
 

@@ -14,9 +14,7 @@ from captioner.explaining.cells import CELLS, CellWeights
 from captioner.options import NetworkOptions
 
 _EMBEDDING = "embedding/vars/0"
-_CELLS = {
-    name: f"layers/{layer}/cell/vars" for name, layer in (("rnn", "simple_rnn"), ("lstm", "lstm"), ("gru", "gru"))
-}
+_LAYERS = {"rnn": "simple_rnn", "lstm": "lstm", "gru": "gru"}
 
 
 def read_cell(path: Path, network: NetworkOptions, vocabulary_size: int) -> tuple[CellWeights, np.ndarray]:
@@ -25,7 +23,8 @@ def read_cell(path: Path, network: NetworkOptions, vocabulary_size: int) -> tupl
     path: of `decoder.weights.h5`; network, vocabulary_size: as the model's configuration tells.
     Raises: ModelError when the file cannot be read, or lacks one of these in the shape the configuration tells.
     """
-    width, cell = CELLS[network.decoder].num_gates * network.units, _CELLS[network.decoder]
+    width = CELLS[network.decoder].num_gates * network.units
+    cell = f"layers/{_LAYERS[network.decoder]}/cell/vars"
     bias_shape = (2, width) if network.decoder == "gru" else (width,)  # of each of the GRU's two products
     try:
         with h5py.File(path) as file:

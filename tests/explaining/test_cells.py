@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+from equations import by_the_equations
 
 from captioner.errors import ModelError, OptionsError
 from captioner.explaining.cells import CELLS, CellWeights, check_kinds, check_part, step_inside
@@ -12,44 +13,6 @@ from captioner.options import DECODERS, NetworkOptions
 
 VOCABULARY, UNITS, EMBEDDING, REGIONS, DEPTH = 20, 16, 6, 4, 5
 TOKENS = (1, 7, 19, 2)
-
-
-def sigmoid(x):
-    return 1 / (1 + np.exp(-x))
-
-
-def rnn(block, before):
-    x, h, W, U, b, _ = block(0)
-    return {"hidden": np.tanh(x @ W + h @ U + b)}
-
-
-def lstm(block, before):
-    i, f, g, o = (x @ W + h @ U + b for x, h, W, U, b, _ in map(block, range(4)))
-    memory = sigmoid(f) * before["memory"] + sigmoid(i) * np.tanh(g)
-    gates = {"input_gate": sigmoid(i), "forget_gate": sigmoid(f), "candidate": np.tanh(g), "output_gate": sigmoid(o)}
-    return gates | {"memory": memory, "hidden": sigmoid(o) * np.tanh(memory)}
-
-
-def gru(block, before):
-    z, r = (sigmoid(x @ W + b + h @ U + d) for x, h, W, U, b, d in map(block, range(2)))
-    x, h, W, U, b, d = block(2)
-    candidate = np.tanh(x @ W + b + r * (h @ U + d))
-    return {"update_gate": z, "reset_gate": r, "candidate": candidate, "hidden": z * h + (1 - z) * candidate}
-
-
-EQUATIONS = {"rnn": rnn, "lstm": lstm, "gru": gru}
-
-
-def by_the_equations(decoder, weights, embedded, before):
-    """A step as the docstring of `cells` has it, gate by gate."""
-    units = len(before["hidden"])
-
-    def block(gate):
-        part = slice(gate * units, (gate + 1) * units)
-        kernels = weights.kernel[:, part], weights.recurrent_kernel[:, part]
-        return embedded, before["hidden"], *kernels, weights.bias[part], weights.recurrent_bias[part]
-
-    return EQUATIONS[decoder](block, before)
 
 
 @pytest.fixture(scope="module", params=[(name, attends) for name in DECODERS for attends in (True, False)], ids=str)
