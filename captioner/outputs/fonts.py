@@ -18,9 +18,9 @@ def fonts_for(text: str) -> tuple[list[str], str]:
     families = [OWN_FAMILY]
     if lacking:
         _learn_new_fonts()
-        upright = [f for f in fontManager.ttflist if (f.style, f.weight, f.stretch) == ("normal", 400, "normal")]
-        # sans before serif, so that the words look like the rest; by name, so that the choice never depends on chance
-        for font in sorted(upright, key=lambda font: ("Sans" not in font.name, font.name, font.fname)):
+        upright = [font for font in fontManager.ttflist if font.style == "normal"]
+        # as the rest of the page where there is a choice, and by name, so that the choice never depends on chance
+        for font in sorted(upright, key=lambda f: ("Sans" not in f.name, f.weight != 400, f.name, f.fname)):
             found = set() if _HAS_NO_SHAPES in font.name else lacking & _characters(font.fname)
             if found:
                 families.append(font.name)

@@ -13,7 +13,7 @@ NUM_SHOWN_UNITS = 24
 _TITLE_HEIGHT, _LINE_HEIGHT, _LINE_GAP, _MAP_HEIGHT, _GAP = 0.24, 0.62, 0.05, 0.54, 0.17
 _SENTENCE_LEFT = 1.12  # of the axis' left, behind the longest title
 _TICK_SIZE, _TICK_HEIGHT = 9.5, 0.27
-_SLANT = 40  # degrees, of words that would not fit side by side
+_SLANT = 40  # degrees, of words where they would not fit side by side
 _MARK, _LINE = "#c5221f", "#1a4f8b"
 
 
@@ -50,10 +50,12 @@ def inside_sections(explanation: Explanation, kinds: Sequence[str], width: float
     yield _heading(explanation, len(units), width)
     chosen = [step.chosen.token for step in explanation.steps]
     read = [step.read for step in explanation.steps]
-    yield _words(chosen, "chooses", width, above=True)
+    column = (width - MARGIN_LEFT - MARGIN_RIGHT) / len(chosen)
+    is_slanted = max(text_width(word, _TICK_SIZE * BOLD) for word in (*chosen, *read)) > column
+    yield _words(chosen, "chooses", width, is_slanted, above=True)
     for part in parts:
         yield _row(explanation, part, units, width)
-    yield _words(read, "has read", width, above=False)
+    yield _words(read, "has read", width, is_slanted, above=False)
 
 
 def units_that_change_most(explanation: Explanation, count: int) -> np.ndarray:
@@ -89,11 +91,9 @@ def _columns(page: Page, top: float, width: float, height: float, num_steps: int
     return axes
 
 
-def _words(words: list[str], label: str, width: float, above: bool) -> Section:
-    """The words under or over their columns, aslant where they would not fit."""
-    column = (width - MARGIN_LEFT - MARGIN_RIGHT) / len(words)
+def _words(words: list[str], label: str, width: float, is_slanted: bool, above: bool) -> Section:
+    """The words under or over their columns, those that are chosen in bold."""
     longest = max(text_width(word, _TICK_SIZE * (BOLD if above else 1)) for word in words)
-    is_slanted = longest > column
     height = _TICK_HEIGHT + (longest * np.sin(np.radians(_SLANT)) if is_slanted else 0)
     style = {"fontsize": _TICK_SIZE, "parse_math": False, "weight": "bold" if above else "normal"}
     if is_slanted:
