@@ -63,7 +63,8 @@ def photo_shape(source: ImageSource) -> tuple[int, int]:
     """Height and width of the photo, upright, in pixels. Raises: ImageError as `read_image` does."""
     try:
         with _open(source) as image:
-            image.load()
+            if image.format not in ("JPEG", "MPO"):  # which tell all before their pixels
+                image.load()
             height, width = image.height, image.width
             return (width, height) if 5 <= _orientation(image) <= 8 else (height, width)
     except ImageError:

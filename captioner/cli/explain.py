@@ -67,7 +67,6 @@ def explain(photo, model, output, json_path, beam_size, show):
 def _explained(photo, model, beam_size, show):
     """The explanation, and the kinds to draw, None for all."""
     from captioner.explaining import check_kinds, explain
-    from captioner.images import photo_shape
     from captioner.inference import Captioner
     from captioner.presets import open_model
 
@@ -76,7 +75,6 @@ def _explained(photo, model, beam_size, show):
     folder = open_model(model)
     if kinds is not None:
         check_kinds(folder.network.decoder, kinds)
-    photo_shape(photo)  # a photo that cannot be read is named before the graphs are opened
     with without_native_chatter():
         explanation = explain(Captioner(folder), photo, decoding_options(folder.decoding, beam_size))
     return explanation, kinds

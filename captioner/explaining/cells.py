@@ -78,6 +78,7 @@ def _gru(projected, recurrent, state) -> Activations:
 class Cell:
     """What a decoder's cell is made of.
 
+    source: who published it;
     states: what it carries from step to step, in the order in which the decoder lays it side by side;
     parts: what can be seen of it, by kind, in the order of its equations;
     between_products: (W x + b, U h + d, state before) -> all parts after the step;
@@ -85,6 +86,7 @@ class Cell:
     """
 
     title: str
+    source: str
     num_gates: int  # blocks of `units` in its kernels
     states: tuple[str, ...]
     parts: Mapping[str, tuple[str, ...]]
@@ -94,9 +96,10 @@ class Cell:
 
 KINDS = ("gates", MEMORY, HIDDEN)
 CELLS = {
-    "rnn": Cell("RNN", 1, (HIDDEN,), {HIDDEN: (HIDDEN,)}, _rnn),
+    "rnn": Cell("RNN", "Elman 1990", 1, (HIDDEN,), {HIDDEN: (HIDDEN,)}, _rnn),
     "lstm": Cell(
         "LSTM",
+        "Hochreiter and Schmidhuber 1997, forget gate of Gers et al. 2000",
         4,
         (HIDDEN, MEMORY),
         {"gates": ("forget_gate", "input_gate", "output_gate", "candidate"), MEMORY: (MEMORY,), HIDDEN: (HIDDEN,)},
@@ -105,6 +108,7 @@ CELLS = {
     ),
     "gru": Cell(
         "GRU",
+        "Cho et al. 2014, arXiv 1406.1078v1: reset gate on the projected state (Keras: reset_after)",
         3,
         (HIDDEN,),
         {"gates": ("update_gate", "reset_gate", "candidate"), HIDDEN: (HIDDEN,)},

@@ -34,6 +34,7 @@ def explain(
     Raises: ImageError when the photo cannot be read; ModelError when the model's weights cannot be, or are not those of
     its graph.
     """
+    shape = photo_shape(source)  # a photo that is not there is named before anything is opened
     captioner.check()
     folder, decoder = captioner.folder, captioner.folder.network.decoder
     weights, embeddings = read_cell(folder.path / DECODER_WEIGHTS, folder.network, folder.vocabulary_size)
@@ -60,7 +61,7 @@ def explain(
         num_heads=folder.network.num_heads,
         options=options,
         photo=photo,
-        photo_shape=photo_shape(source),
+        photo_shape=shape,
         steps=tuple(
             _told_step(names, read, chosen, out["log_probs"], num_runners_up)
             for read, chosen, out in zip(tokens[:-1], tokens[1:], outputs, strict=True)

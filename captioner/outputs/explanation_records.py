@@ -21,6 +21,7 @@ def explanation_record(explanation: Explanation, file_name: str) -> dict:
         "log_prob": explanation.log_prob,
         "confidence": explanation.confidence,
         "decoder": explanation.decoder,
+        "source": CELLS[explanation.decoder].source,
         "states": list(CELLS[explanation.decoder].states),
         "num_units": explanation.num_units,
         "num_heads": explanation.num_heads if explanation.attention is not None else 0,

@@ -69,7 +69,7 @@ def units_that_change_most(explanation: Explanation, count: int) -> np.ndarray:
 
 
 def _heading(explanation: Explanation, num_shown: int, width: float) -> Section:
-    title = CELLS[explanation.decoder].title
+    title, source = CELLS[explanation.decoder].title, CELLS[explanation.decoder].source
     looks = "" if explanation.attention is None else " looks at the photo,"
     said = (
         f"A column is a step: the {title} reads a word (below), changes its state,{looks} and chooses the"
@@ -80,6 +80,8 @@ def _heading(explanation: Explanation, num_shown: int, width: float) -> Section:
 
     def draw(page: Page, top: float) -> None:
         page.text(PAGE_MARGIN, top + 0.1, f"Inside the {title}", fontsize=12, weight="bold")
+        source_left = PAGE_MARGIN + text_width(f"Inside the {title}", 12 * BOLD) + 0.1
+        page.text(source_left, top + 0.1 + 0.035, source, color=GREY)
         page.note(PAGE_MARGIN, top + 0.38, lines)
 
     return Section(0.38 + NOTE_LINE * len(lines) + 0.1, draw)

@@ -12,6 +12,7 @@ from made_up import WORDS, made_up_explanation
 from PIL import Image
 
 from captioner.errors import OptionsError
+from captioner.explaining import CELLS
 from captioner.outputs.explanation_figure import draw_explanation
 from captioner.outputs.inside_figure import LOOKS, units_that_change_most
 
@@ -51,6 +52,7 @@ def test_every_part_of_the_decoder_has_its_row_and_its_sentence(decoder, texts_o
     assert [text for text in said if text in {look.title for look in LOOKS.values()}] == TITLES[decoder]
     for look in LOOKS.values():
         assert (look.sentence in said) is (look.title in TITLES[decoder])
+    assert CELLS[decoder].source in said
 
 
 def test_only_what_is_asked_for_is_drawn(texts_of):
@@ -65,7 +67,7 @@ def test_what_the_decoder_does_not_have_is_refused(tmp_path):
 
 
 def test_words_probabilities_runners_up_and_beams_are_told(texts_of):
-    said = [text for text, _, _ in texts_of(made_up_explanation())]
+    said = [text for text, _, _ in texts_of(made_up_explanation("rnn"))]
     assert "“a zebra jumps over ladders”" in said
     assert said.count("25%") == len(WORDS)
     assert "not-zebra 50%" in said and said.count("nor <1%") == len(WORDS)
@@ -80,12 +82,12 @@ def test_a_marker_says_where_the_memory_forgets_most(texts_of):
     ):
         explanation = made_up_explanation(decoder)
         explanation.activations[{"lstm": "forget_gate", "gru": "update_gate"}[decoder]][3] = 0.1
-        assert any(text.startswith(said) for text, _, _ in texts_of(explanation))
+        assert any(text.startswith(said) for text, _, _ in texts_of(explanation, ("gates",)))
     assert not any("▼" in text for text, _, _ in texts_of(made_up_explanation("rnn")))
 
 
 def test_words_stand_over_their_photos_and_over_their_columns(texts_of):
-    texts = texts_of(made_up_explanation())
+    texts = texts_of(made_up_explanation("rnn"))
     for word in WORDS[1:-1]:  # over its photo, where it is chosen, where it is read
         over_photo, chosen, read = places(texts, word)
         assert over_photo == pytest.approx(chosen, abs=3)  # points; centred, whatever its width in bold
@@ -93,7 +95,7 @@ def test_words_stand_over_their_photos_and_over_their_columns(texts_of):
 
 
 def test_a_long_caption_has_several_rows_of_photos_and_one_axis_of_time(texts_of):
-    texts = texts_of(made_up_explanation(words=LONG))
+    texts = texts_of(made_up_explanation("rnn", words=LONG))
     rows_of_photos = [y for text, _, y in texts if text == "25%"]
     assert [rows_of_photos.count(y) for y in sorted(set(rows_of_photos))] == [7, 7, 7]
     chosen = [places(texts, word)[1] for word in LONG[:-1]]
@@ -121,19 +123,19 @@ def test_a_model_without_attention_shows_its_photo_once(texts_of, tmp_path):
 
     with_attention, without = (number_of_images(made_up_explanation("rnn", attention=a)) for a in (True, False))
     assert with_attention - without == len(WORDS) - 1
-    said = " ".join(text for text, _, _ in texts_of(made_up_explanation(attention=False)))
+    said = " ".join(text for text, _, _ in texts_of(made_up_explanation("rnn", attention=False)))
     assert "This model has no attention" in said and "Colour:" not in said and "looks at the photo" not in said
 
 
 def test_words_that_no_font_has_are_told_and_the_picture_is_drawn(tmp_path, monkeypatch, recwarn):
     monkeypatch.setattr("captioner.outputs.pages.fonts_for", lambda text: (["DejaVu Sans"], "개"))
-    assert draw_explanation(made_up_explanation(words=("개", "<end>")), tmp_path / "explain.png") == "개"
+    assert draw_explanation(made_up_explanation("rnn", words=("개", "<end>")), tmp_path / "explain.png") == "개"
     assert (tmp_path / "explain.png").exists()
     assert [str(warning.message) for warning in recwarn if "Glyph" in str(warning.message)] == []
 
 
 def test_dollar_signs_in_words_are_words(texts_of):
-    assert "$x_1$" in [text for text, _, _ in texts_of(made_up_explanation(words=("$x_1$", "<end>")))]
+    assert "$x_1$" in [text for text, _, _ in texts_of(made_up_explanation("rnn", words=("$x_1$", "<end>")))]
 
 
 def test_the_units_that_change_most_come_by_when_they_change():
