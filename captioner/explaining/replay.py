@@ -37,7 +37,6 @@ def explain(
     shape = photo_shape(source)  # a photo that is not there is named before anything is opened
     captioner.check()
     folder, decoder = captioner.folder, captioner.folder.network.decoder
-    weights, embeddings = read_cell(folder.path / DECODER_WEIGHTS, folder.network, folder.vocabulary_size)
     photo = read_image(source, captioner.encoder.image_size)
     image = captioner.decoder.begin(captioner.encoder(photo[None]))
     options = options or folder.decoding
@@ -47,13 +46,6 @@ def explain(
     tokens = (START_ID, *found[0].tokens, END_ID)
     outputs = list(replay(captioner.decoder.step, image, tokens))
     states = [_named_states(decoder, image["state"][0]), *(_named_states(decoder, out["state"]) for out in outputs)]
-    activations = [
-        step_inside(decoder, weights, embeddings[token], before)
-        for token, before in zip(tokens[:-1], states[:-1], strict=True)
-    ]
-    _check_states(folder, activations, states[1:])
-    # the states are the very ones of the graph, the gates those that lead to them
-    activations = [parts | after for parts, after in zip(activations, states[1:], strict=True)]
     names = captioner.tokenizer.tokens
     return Explanation(
         model=captioner.name,
@@ -68,7 +60,7 @@ def explain(
         ),
         attention=_as_maps(outputs) if folder.network.attention else None,
         first_state=states[0],
-        activations={name: np.stack([parts[name] for parts in activations]) for name in activations[0]},
+        activations=_activations(folder, tokens[:-1], states),
         beams=tuple(_told_beam(captioner, hypothesis, options) for hypothesis in found),
     )
 
@@ -93,6 +85,24 @@ def _named_states(decoder: str, state: np.ndarray) -> Activations:
     """state: (states * units,), as the decoder lays them side by side."""
     names = CELLS[decoder].states
     return dict(zip(names, np.split(state, len(names)), strict=True))
+
+
+def _activations(folder: ModelFolder, tokens: tuple[int, ...], states: list[Activations]) -> Activations:
+    """All parts of the cell after each token, (steps, units): the states as the graph gave them, and the gates, which
+    it does not give, recomputed from the state before.
+
+    tokens: those that are read; states: before the first, and after each.
+    Raises: ModelError when the weights cannot be read, or do not lead from state to state.
+    """
+    decoder = folder.network.decoder
+    weights, embeddings = read_cell(folder.path / DECODER_WEIGHTS, folder.network, folder.vocabulary_size)
+    recomputed = [
+        step_inside(decoder, weights, embeddings[token], before)
+        for token, before in zip(tokens, states[:-1], strict=True)
+    ]
+    _check_states(folder, recomputed, states[1:])
+    steps = [parts | after for parts, after in zip(recomputed, states[1:], strict=True)]
+    return {name: np.stack([parts[name] for parts in steps]) for name in steps[0]}
 
 
 def _as_maps(outputs: list[dict[str, np.ndarray]]) -> np.ndarray:
