@@ -63,6 +63,20 @@ def read_image(source: ImageSource, size: int) -> np.ndarray:
         raise ImageError(f"{_name(source)}: {_reason(error)}") from error
 
 
+def photo_shape(source: ImageSource) -> tuple[int, int]:
+    """Height and width of the photo, upright, in pixels. Raises: ImageError as `read_image` does."""
+    try:
+        with _open(source) as image:
+            if image.format not in ("JPEG", "MPO"):  # which tell all before their pixels
+                image.load()
+            height, width = image.height, image.width
+            return (width, height) if 5 <= _orientation(image) <= 8 else (height, width)
+    except ImageError:
+        raise
+    except Exception as error:  # as in `read_image`
+        raise ImageError(f"{_name(source)}: {_reason(error)}") from error
+
+
 def cropped(image: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
     """The part of the photo inside the box, squeezed into the square: (size, size, 3) uint8.
 

@@ -50,6 +50,7 @@ def test_the_watch_itself_sees_what_is_loaded():
         ["score", "--help"],
         ["models", "--help"],
         ["export", "--help"],
+        ["explain", "--help"],
     ],
     ids=" ".join,
 )
@@ -70,6 +71,13 @@ def test_caption_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dat
     out, loaded = run("caption", photo, "--model", tiny_model_dir, watched=HEAVY)
     assert out.strip()
     assert loaded == ""
+
+
+def test_explain_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset, tmp_path):
+    photo = drawings_dataset.photo_path(drawings_dataset.split("test")[0])
+    given = ["explain", photo, "--model", tiny_model_dir, "--json", tmp_path / "explain.json"]
+    assert run(*given, watched=HEAVY)[1] == "h5py"
+    assert run(*given, "-o", tmp_path / "explain.png", watched=HEAVY)[1] == "h5py,matplotlib"
 
 
 def test_caption_of_a_folder_as_json_lines_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset):

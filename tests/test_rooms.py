@@ -22,10 +22,11 @@ ROWS = [
     (("model_folder", "presets"), ()),
     (("decoding",), ()),
     (("inference",), ("ai_edge_litert",)),
+    (("explaining",), ("h5py",)),
     (("outputs",), ("matplotlib",)),
     (("batch",), ()),
     (("evaluation",), ()),
-    (("encoders",), ("keras", "tensorflow", "h5py")),
+    (("encoders",), ("keras", "tensorflow")),
     (("model",), ()),
     (("training",), ()),
     (("exporting",), ("tf2onnx", "onnx")),
@@ -125,7 +126,7 @@ def test_commands_import_what_is_heavy_only_when_they_are_called(heavy):
 
 
 def test_no_room_above_the_encoders_speaks_of_keras_or_tensorflow():
-    heavy = {"keras", "tensorflow", "h5py"}
+    heavy = {"keras", "tensorflow"}
     rooms = {found.room for found in OUTSIDE if found.top in heavy}
     assert rooms <= {"encoders", "model", "training", "exporting"}
 

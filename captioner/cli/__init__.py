@@ -10,7 +10,11 @@ from captioner import __version__
 from captioner.cli.settings import read_settings, settings_path, with_variables
 from captioner.errors import CaptionerError
 
-COMMANDS = ("caption", "watch", "prepare", "train", "evaluate", "score", "models", "export", "completion")
+COMMANDS = (
+    *("caption", "watch", "explain"),
+    *("prepare", "train", "evaluate", "score"),
+    *("models", "export", "completion"),
+)
 
 INTERRUPTED = 130
 

@@ -1,0 +1,53 @@
+"""Fonts that have what is to be drawn: Matplotlib's own has no Korean, Chinese or Japanese."""
+
+import unicodedata
+
+OWN_FAMILY = "DejaVu Sans"  # comes with Matplotlib
+_HAS_NO_SHAPES = "Last Resort"  # has a box for every character there is
+
+
+def fonts_for(text: str) -> tuple[list[str], str]:
+    """The font families that together have the characters of the text, and the characters that no installed one has.
+
+    The first family is Matplotlib's own, the others are taken where it lacks a character.
+    """
+    from matplotlib.font_manager import FontProperties, findfont, fontManager
+
+    lacking = {char for char in text if not char.isspace() and unicodedata.category(char)[0] != "C"}
+    lacking -= _characters(findfont(FontProperties(OWN_FAMILY)))
+    families = [OWN_FAMILY]
+    if lacking:
+        _learn_new_fonts()
+        upright = [font for font in fontManager.ttflist if font.style == "normal"]
+        # as the rest of the page where there is a choice, and by name, so that the choice never depends on chance
+        for font in sorted(upright, key=lambda f: ("Sans" not in f.name, f.weight != 400, f.name, f.fname)):
+            found = set() if _HAS_NO_SHAPES in font.name else lacking & _characters(font.fname)
+            if found:
+                families.append(font.name)
+                lacking -= found
+            if not lacking:
+                break
+    return families, "".join(sorted(lacking))
+
+
+def _characters(path: str) -> set[str]:
+    """Those that the font has an outline for."""
+    from matplotlib.font_manager import get_font
+
+    try:
+        font = get_font(path)
+    except (OSError, RuntimeError):  # gone since it was listed, or broken: another may do
+        return set()
+    return {chr(code) for code in font.get_charmap()} if font.scalable else set()
+
+
+def _learn_new_fonts() -> None:
+    """Lists the fonts that were installed after Matplotlib made its list."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    known = {font.fname for font in fontManager.ttflist}
+    for path in sorted(set(findSystemFonts()) - known):
+        try:
+            fontManager.addfont(path)
+        except (OSError, RuntimeError, ValueError, KeyError):  # broken, or of a kind that cannot be drawn
+            continue
