@@ -1,4 +1,4 @@
-"""The network as it stands, judged on the dev split between epochs: what it says, and what it makes of what was said."""
+"""The network as it stands, judged on the dev split between epochs: what it says, and how surprised it is."""
 
 from dataclasses import replace
 
