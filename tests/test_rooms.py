@@ -27,6 +27,7 @@ ROWS = [
     (("encoders",), ("keras", "tensorflow", "h5py")),
     (("model",), ()),
     (("training",), ()),
+    (("comparison",), ()),
     (("exporting",), ("tf2onnx", "onnx")),
     (("cli",), ("click", "tqdm")),
 ]
@@ -126,7 +127,7 @@ def test_commands_import_what_is_heavy_only_when_they_are_called(heavy):
 def test_no_room_above_the_encoders_speaks_of_keras_or_tensorflow():
     heavy = {"keras", "tensorflow", "h5py"}
     rooms = {found.room for found in OUTSIDE if found.top in heavy}
-    assert rooms <= {"encoders", "model", "training", "exporting"}
+    assert rooms <= {"encoders", "model", "training", "comparison", "exporting"}
 
 
 def test_every_package_of_the_table_is_used():
