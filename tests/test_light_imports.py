@@ -44,6 +44,7 @@ def test_the_watch_itself_sees_what_is_loaded():
         ["caption", "--help"],
         ["prepare", "--help"],
         ["train", "--help"],
+        ["compare", "--help"],
         ["evaluate", "--help"],
         ["score", "--help"],
         ["models", "--help"],

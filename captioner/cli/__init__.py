@@ -9,7 +9,7 @@ import click
 from captioner import __version__
 from captioner.errors import CaptionerError
 
-COMMANDS = ("caption", "prepare", "train", "evaluate", "score", "models", "export")
+COMMANDS = ("caption", "prepare", "train", "compare", "evaluate", "score", "models", "export")
 
 INTERRUPTED = 130
 
