@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from captioner.cli import main
 from captioner.comparison.plan import FIGURE, PAGE, REPORT
-from captioner.model_folder import CONFIG, DECODER_WEIGHTS, ModelFolder
+from captioner.model_folder import DECODER_WEIGHTS, ModelFolder
 from captioner.options import NetworkOptions
 from captioner.training import Listener, train
 from captioner.training.run import CHECKPOINT
@@ -86,7 +86,7 @@ def test_everything_is_measured_of_each(report, drawings_dataset):
     assert list(report["decoders"]) == ["rnn", "lstm"]
     for decoder, facts in report["decoders"].items():
         assert [row["epoch"] for row in facts["epochs"]] == [1, 2]
-        assert facts["parameters"] == facts_of(report, decoder, "parameters") > 0
+        assert facts["parameters"] > 0
         assert {split: scores["num_photos"] for split, scores in facts["scores"].items()} == {"dev": 6, "test": 6}
         assert 0 < facts["dev_loss"] < 5
         assert facts["seconds_per_epoch"] >= 0 and facts["peak_memory_mb"] > 100
@@ -96,10 +96,6 @@ def test_everything_is_measured_of_each(report, drawings_dataset):
             for measured in carried.values():
                 assert measured["share"][0] == pytest.approx(1) and min(measured["norm"]) > 0
     assert report["dataset"]["vocabulary_size"] == len(drawings_dataset.tokenizer)
-
-
-def facts_of(report, decoder, name):
-    return report["decoders"][decoder][name]
 
 
 def test_the_dev_loss_of_the_model_is_that_of_the_epoch_it_kept(report):
@@ -118,7 +114,7 @@ def test_each_two_are_compared_on_the_same_photos(report):
         (pair,) = report["differences"][split]
         assert (pair["one"], pair["other"]) == ("rnn", "lstm")
         for name, found in pair["scores"].items():
-            one, other = (facts_of(report, decoder, "scores")[split][name] for decoder in ("rnn", "lstm"))
+            one, other = (report["decoders"][decoder]["scores"][split][name] for decoder in ("rnn", "lstm"))
             assert found["difference"] == pytest.approx(one - other, abs=1e-8)
 
 
@@ -138,11 +134,9 @@ def test_a_second_time_nothing_is_trained(compared, drawings_dataset, monkeypatc
     assert "captioner train" not in done.stderr
 
 
-@pytest.mark.parametrize("decoder", ["rnn", "lstm"])
-def test_other_options_than_those_of_a_run_that_is_there_are_refused(compared, drawings_dataset, decoder):
+def test_other_options_than_those_of_a_run_that_is_there_are_refused(compared, drawings_dataset):
     folder, _, _ = compared
-    (config := folder / decoder / CONFIG).stat()
     done = CliRunner().invoke(main, ["compare", str(drawings_dataset.folder), str(folder), *OPTIONS, "--seed", "1"])
     assert done.exit_code == 2
     assert "holds a model finished with other options (seed was 0 and is 1)" in done.stderr
-    assert config.exists() and "captioner train" not in done.stderr
+    assert "captioner train" not in done.stderr
