@@ -64,6 +64,12 @@ def test_importing_the_package_loads_no_arrays():
     assert done.stdout.startswith("[] 0.")
 
 
+def test_planning_a_comparison_loads_no_keras_that_would_lie_beside_the_trainings_it_starts():
+    code = f"import sys, captioner.comparison.plan; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_caption_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset):
     photo = drawings_dataset.photo_path(drawings_dataset.split("test")[0])
     out, loaded = run("caption", photo, "--model", tiny_model_dir, watched=HEAVY)
