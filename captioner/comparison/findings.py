@@ -120,13 +120,16 @@ def _gru_sentences(report: dict) -> list[str]:
     return [f"The GRU, with {size}, {speed}; a caption carries {carried} from word to word."]
 
 
-def carriers(report: dict, when: str) -> dict[str, list[float]]:
-    """What is left of the gradient k steps back, by who carries it: "RNN", "LSTM, memory cell"; when: as measured."""
+def carriers(report: dict, when: str, figure: str = "share") -> dict[str, list[float]]:
+    """What is left of the gradient k steps back, by who carries it: "RNN", "LSTM, memory cell".
+
+    when: "trained" or "initial"; figure: "share" or "norm".
+    """
     found = {}
     for decoder, facts in report["decoders"].items():
         measured = facts["gradient"][when]
         for name, norms in measured.items():
-            found[display(decoder) + (f", {_CARRIED[name]}" if len(measured) > 1 else "")] = norms["share"]
+            found[display(decoder) + (f", {_CARRIED[name]}" if len(measured) > 1 else "")] = norms[figure]
     return found
 
 

@@ -42,9 +42,9 @@ def measure(
     report: told of what is captioned, and of photos done and in all.
     Raises: ModelError when the folder is not what the run left; ImageError for a photo that cannot be read.
     """
-    folder = ModelFolder.open(run.output_dir)
     with without_native_chatter():
-        captioner = Captioner(folder)
+        captioner = Captioner.load(run.output_dir)
+    folder = captioner.folder
     examples = {split: run.dataset.split(split) for split in SCORED_SPLITS if split in run.dataset.splits}
     captions = {split: _captions(captioner, run, split, chosen, report) for split, chosen in examples.items()}
     tallies = {split: tally_examples(chosen, captions[split]) for split, chosen in examples.items()}

@@ -99,6 +99,11 @@ def _cost_notes(decoders: dict) -> str:
             "Peak memory is the most that the process which trained this decoder alone held at any time: TensorFlow,"
             " the network with its optimizer, and the pages of the features that are mapped into memory."
         )
+    if len({facts["heads"] for facts in decoders.values()}) > 1:
+        notes.append(
+            "Attention has as many heads as the units can be shared among, each of 64 or more: where these differ, more"
+            " differs than the cell."
+        )
     if any(facts["dev_loss"] is not None for facts in decoders.values()):
         notes.append("Dev loss is of the weights that are kept, without smoothing, each word told of those before it.")
     return " ".join(notes)
@@ -158,7 +163,7 @@ def _epoch_lines(decoders: dict) -> list[str]:
     ]
     if not columns:
         return []
-    header = ["epoch", *(f"{display(decoder)} {label}" for decoder, _, label, _, _ in columns)]
+    header = ["epoch", *(f"{display(decoder)}<br>{label}" for decoder, _, label, _, _ in columns)]
     rows = []
     for number in range(max(len(facts["epochs"]) for facts in decoders.values())):
         cells = []
@@ -176,8 +181,8 @@ def _gradient_lines(report: dict) -> list[str]:
     last = len(next(iter(trained.values()))) - 1
     steps = [step for step in _SHOWN_STEPS if step < last] + [last]
     rows = [
-        [f"{name}, {when}", *(amount(shares[step]) for step in steps)]
-        for when, found in (("trained", trained), ("before training", initial))
+        [f"{name}, {when}", f"{carriers(report, key, 'norm')[name][0]:.2g}", *(amount(shares[k]) for k in steps)]
+        for key, when, found in (("trained", "trained", trained), ("initial", "before training", initial))
         for name, shares in found.items()
     ]
     return [
@@ -190,7 +195,7 @@ def _gradient_lines(report: dict) -> list[str]:
         " cell's own steps alone, since attention asks with the last hidden state. (Bengio et al. 1994; Hochreiter and"
         " Schmidhuber 1997; Pascanu et al. 2013.)",
         "",
-        *_table(["steps back", *(f"{step}" for step in steps)], rows),
+        *_table(["", "norm at the last step", *(f"{step} back" for step in steps)], rows),
         "",
     ]
 

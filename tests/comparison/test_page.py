@@ -40,6 +40,19 @@ def test_matched_parameters_are_said_with_how_near_they_came():
     assert "512 units for the largest, the others widened to as many parameters (within 0.44%)" in page
 
 
+def test_what_is_left_of_the_gradient_stands_beside_its_norm():
+    page = compare_page(three())
+    assert "|  | norm at the last step | 1 back | 2 back | 4 back | 8 back | 12 back |" in page
+    assert row(page, "RNN, trained") == ["0.3", "70%", "49%", "24%", "5.8%", "1.4%"]
+    assert row(page, "LSTM, memory cell, before training")[:2] == ["0.3", "50%"]
+
+
+def test_heads_that_differ_are_told_of():
+    note = "where these differ, more differs than the cell"
+    assert note not in compare_page(three())
+    assert note in compare_page(report_of({"rnn": facts(heads=2), "lstm": facts(memory=0.9)}))
+
+
 def test_differences_beyond_chance_are_bold():
     page = compare_page(three())
     assert row(page, "RNN less LSTM")[0] == "**-3.5** (-5.5 to -0.5)"
@@ -52,7 +65,7 @@ def test_every_epoch_is_a_row_and_what_an_older_run_did_not_log_is_left_out():
         del epoch["dev_loss"]
     report["decoders"]["gru"]["peak_memory_mb"] = None
     page = compare_page(report)
-    assert "| epoch | RNN dev loss | LSTM dev loss | RNN BLEU-4 | LSTM BLEU-4 | GRU BLEU-4 |" in page
+    assert "| epoch | RNN<br>dev loss | LSTM<br>dev loss | RNN<br>BLEU-4 | LSTM<br>BLEU-4 | GRU<br>BLEU-4 |" in page
     assert row(page, "1")[:2] == ["3.500", "3.400"] and row(page, "2")[:2] == ["3.000", "2.900"]
     assert row(page, "peak memory of its training, MB") == ["2,100", "2,100", ""]
     assert row(page, "dev loss, nats a token")[-1] == "2.420"
