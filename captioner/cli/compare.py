@@ -111,6 +111,7 @@ def _measured(comparison, photos) -> list[str]:
     say("loading TensorFlow")
     with without_native_chatter():
         from captioner.comparison.measuring import measure
+        from captioner.comparison.speed import seconds_an_epoch
     from captioner.comparison.figure import draw_comparison
     from captioner.comparison.findings import findings
     from captioner.comparison.page import compare_page
@@ -122,7 +123,9 @@ def _measured(comparison, photos) -> list[str]:
     for decoder, run in comparison.runs.items():
         say(f"measuring {run.output_dir}")
         measured[decoder] = measure(run, photos, bootstrap, _Bars().show)
-    report = comparison_report(comparison, measured, photos, bootstrap)
+    say("taking steps of training in turn, to see how long an epoch takes")
+    seconds = seconds_an_epoch(comparison.runs)
+    report = comparison_report(comparison, measured, seconds, photos, bootstrap)
     write_json(comparison.output_dir / REPORT, report)
     draw_comparison(report, comparison.output_dir / FIGURE)
     write_text(comparison.output_dir / PAGE, compare_page(report))

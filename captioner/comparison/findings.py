@@ -3,7 +3,7 @@
 from captioner.metrics import LEVEL
 
 SCORE_NAMES = {"cider": "CIDEr-D", "bleu_4": "BLEU-4"}
-_ALIKE = 0.03  # seconds an epoch that differ by less say nothing: the machine has other things to do, too
+_ALIKE = 0.03  # seconds an epoch that differ by less say nothing
 _CARRIED = {"hidden": "hidden state", "memory": "memory cell"}
 
 
@@ -172,6 +172,6 @@ def _memory_sentences(trained: dict[str, list[float]], steps: int) -> list[str]:
 def _caveat(report: dict) -> str:
     return (
         f"Each was trained once, with seed {report['training']['seed']}: the intervals say how far the choice of photos"
-        " reaches, not how far another seed would. Seconds were taken on a machine of"
-        f" {report['cores']} core{'' if report['cores'] == 1 else 's'}, with whatever else it had to do."
+        " reaches, not how far another seed would. Seconds are of a machine of"
+        f" {report['cores']} core{'' if report['cores'] == 1 else 's'}, from steps that the decoders took in turn."
     )

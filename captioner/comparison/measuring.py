@@ -76,7 +76,7 @@ def _cost(run: Run, folder: ModelFolder) -> dict:
         "multiply_adds_per_token": multiply_adds_per_token(run.network, around),
         "state_bytes": state_bytes(run.network),
         "graph_bytes": (folder.path / DECODER_GRAPH).stat().st_size,
-        "seconds_per_epoch": sum(row["training_seconds"] for row in epochs) / len(epochs),
+        "training_seconds": [row["training_seconds"] for row in epochs],
         "peak_memory_mb": max(memory, default=None),
     }
 

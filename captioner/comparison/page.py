@@ -18,13 +18,14 @@ _COSTS: dict[str, Callable[[dict], str]] = {
     "units": lambda facts: f"{facts['units']:,}",
     "attention heads": lambda facts: "" if facts["heads"] is None else f"{facts['heads']}",
     "parameters": lambda facts: f"{facts['parameters']:,}",
-    "multiply-adds a token": lambda facts: f"{facts['multiply_adds_per_token'] / 1e6:.2f} M",
+    "multiply-adds a token": lambda facts: f"{facts['multiply_adds_per_token'] / 1e6:.3g} M",
     "state a caption carries, bytes": lambda facts: f"{facts['state_bytes']:,}",
     "decoder as captioning reads it, MB": lambda facts: f"{facts['graph_bytes'] / 1e6:.1f}",
     "peak memory of its training, MB": lambda facts: (
         "" if facts["peak_memory_mb"] is None else f"{facts['peak_memory_mb']:,}"
     ),
-    "seconds an epoch": lambda facts: f"{facts['seconds_per_epoch']:.1f}",
+    "seconds an epoch, measured in turn": lambda facts: f"{facts['seconds_per_epoch']:.1f}",
+    "seconds an epoch, as it was trained": lambda facts: _range(facts["training_seconds"]),
     "epochs (kept)": lambda facts: f"{len(facts['epochs'])} ({facts['best_epoch']})",
     "dev loss, nats a token": lambda facts: "" if facts["dev_loss"] is None else f"{facts['dev_loss']:.3f}",
 }
@@ -87,17 +88,27 @@ def _nearness(decoders: dict, units: int) -> str:
     return f"as many parameters (within {apart:.2%})"
 
 
+def _range(values: list[float]) -> str:
+    low, high = f"{min(values):.1f}", f"{max(values):.1f}"
+    return low if low == high else f"{low} to {high}"
+
+
 def _cost_rows(decoders: dict) -> list[list[str]]:
     rows = [[name, *(cell(facts) for facts in decoders.values())] for name, cell in _COSTS.items()]
     return [row for row in rows if any(row[1:])]
 
 
 def _cost_notes(decoders: dict) -> str:
-    notes = ["Seconds are of the steps of training alone, the mean of all epochs."]
+    notes = [
+        "Seconds are of the steps of training alone. Measured in turn, each decoder took a step on the same batch"
+        " before any took the next, so that a machine that had more to do slowed all of them; as they were trained, one"
+        " after the other, from the quickest epoch to the slowest."
+    ]
     if any(facts["peak_memory_mb"] is not None for facts in decoders.values()):
         notes.append(
             "Peak memory is the most that the process which trained this decoder alone held at any time: TensorFlow,"
-            " the network with its optimizer, and the pages of the features that are mapped into memory."
+            " the network with its optimizer, the pages of the features that are mapped into memory, and where photos"
+            " had to be encoded in a mirror first, that, too."
         )
     if len({facts["heads"] for facts in decoders.values()}) > 1:
         notes.append(

@@ -11,7 +11,7 @@ from captioner.files import check_writable, make_folder
 from captioner.model_folder import EncoderInfo
 from captioner.options import DECODERS, DecodingOptions, NetworkOptions, TrainingOptions
 from captioner.training import Run
-from captioner.training.standing import is_finished
+from captioner.training.standing import check_nothing_else, is_finished
 
 PAGE, REPORT, FIGURE = "compare.md", "compare.json", "compare.png"
 
@@ -85,7 +85,12 @@ def unfinished_runs(comparison: Comparison, resume: bool) -> list[Run]:
         for name in (PAGE, FIGURE):
             if (folder / name).exists():
                 raise CaptionerError(f"{folder / name} would be overwritten; give another folder")
-    return [run for run in comparison.runs.values() if not (resume and is_finished(run))]
+    runs = list(comparison.runs.values())
+    if resume:
+        return [run for run in runs if not is_finished(run)]
+    for run in runs:
+        check_nothing_else(run)
+    return runs
 
 
 def _around(dataset: Dataset, encoder: EncoderInfo) -> Surroundings:

@@ -19,9 +19,15 @@ _SHOWN_DEV_PHOTOS = 6
 
 
 def comparison_report(
-    comparison: Comparison, measured: dict[str, Measured], photos: Sequence[Path], bootstrap: BootstrapOptions
+    comparison: Comparison,
+    measured: dict[str, Measured],
+    seconds: dict[str, float],
+    photos: Sequence[Path],
+    bootstrap: BootstrapOptions,
 ) -> dict:
-    """measured: by decoder, in the order of the runs; photos: those captioned beside dev, or none."""
+    """measured: by decoder, in the order of the runs; seconds: an epoch of each, measured in turn; photos: those
+    captioned beside dev, or none.
+    """
     dataset, around = comparison.dataset, comparison.around
     run = next(iter(comparison.runs.values()))
     return {
@@ -39,7 +45,9 @@ def comparison_report(
         "machine": f"{platform.system()} {platform.machine()}",
         "cores": default_threads(),
         "bootstrap": bootstrap.to_json(),
-        "decoders": {decoder: found.facts for decoder, found in measured.items()},
+        "decoders": {
+            decoder: found.facts | {"seconds_per_epoch": seconds[decoder]} for decoder, found in measured.items()
+        },
         "differences": _differences(measured, bootstrap),
         "captions": _captions(comparison, measured, photos),
     }

@@ -28,7 +28,14 @@ def is_finished(run: Run) -> bool:
                 " --no-resume trains it anew, or give another folder"
             )
         return True
-    for name in OUTPUTS:
-        if (folder / name).exists():
-            raise CaptionerError(f"{folder / name} would be overwritten; give another folder")
+    check_nothing_else(run)
     return False
+
+
+def check_nothing_else(run: Run) -> None:
+    """Raises: CaptionerError when files that are of no run are where the run is to write its own."""
+    if run.checkpoint_path.exists() or is_model(run.output_dir):
+        return
+    for name in OUTPUTS:
+        if (run.output_dir / name).exists():
+            raise CaptionerError(f"{run.output_dir / name} would be overwritten; give another folder")

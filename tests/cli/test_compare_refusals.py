@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -15,11 +16,16 @@ from captioner.options import NetworkOptions, TrainingOptions
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_trained(monkeypatch):
-    def train(*_):
-        raise AssertionError("a training was begun")
+def trainings(monkeypatch):
+    """What ends the trainings that are begun: nothing, as none is to be; their exit codes may be put in."""
+    exit_codes = []
 
-    monkeypatch.setattr("captioner.cli.compare._train", train)
+    def run(command, **_):
+        assert exit_codes, "a training was begun"
+        return SimpleNamespace(returncode=exit_codes.pop())
+
+    monkeypatch.setattr("captioner.cli.compare.subprocess.run", run)
+    return exit_codes
 
 
 def refused(code, *arguments):
@@ -78,10 +84,11 @@ def test_a_page_that_is_of_no_comparison_is_not_overwritten(drawings_dataset, tm
     assert said == f"{tmp_path / 'compare.md'} would be overwritten; give another folder"
 
 
-def test_a_folder_of_a_decoder_that_holds_something_else(drawings_dataset, tmp_path):
+@pytest.mark.parametrize("option", ["--resume", "--no-resume"])
+def test_a_folder_of_a_decoder_that_holds_something_else(drawings_dataset, tmp_path, option):
     (tmp_path / "gru").mkdir()
     (tmp_path / "gru" / "log.csv").write_text("mine")
-    said = refused(1, drawings_dataset.folder, tmp_path)
+    said = refused(1, drawings_dataset.folder, tmp_path, option)
     assert said == f"{tmp_path / 'gru' / 'log.csv'} would be overwritten; give another folder"
 
 
@@ -105,6 +112,22 @@ def test_photos_that_are_missing_or_no_photos(drawings_dataset, tmp_path):
     missing.write_text("no photo")
     assert str(missing) in refused(1, drawings_dataset.folder, tmp_path / "out", "--photos", missing)
     assert not (tmp_path / "out").exists()
+
+
+def test_a_training_that_fails_ends_the_comparison(drawings_dataset, tmp_path, trainings):
+    trainings.append(1)
+    done = CliRunner().invoke(main, ["compare", str(drawings_dataset.folder), str(tmp_path)])
+    assert done.exit_code == 1
+    begun, error = done.stderr.splitlines()
+    assert begun.startswith("captioner train --decoder rnn --attention --units 512 ")
+    assert error == f"Error: {tmp_path / 'rnn'}: its training ended with exit code 1; see above"
+
+
+def test_a_training_that_is_interrupted_interrupts_the_comparison(drawings_dataset, tmp_path, trainings):
+    trainings.append(130)
+    done = CliRunner().invoke(main, ["compare", str(drawings_dataset.folder), str(tmp_path)])
+    assert done.exit_code == 130
+    assert done.stderr.splitlines()[-1] == "interrupted"
 
 
 def test_the_command_that_trains_asks_for_every_option_that_compare_takes():
