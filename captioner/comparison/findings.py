@@ -88,13 +88,20 @@ def _loss_sentences(report: dict) -> list[str]:
 
 def _speed_sentence(report: dict) -> str:
     seconds = {decoder: facts["seconds_per_epoch"] for decoder, facts in report["decoders"].items()}
-    first, *others = sorted(seconds, key=seconds.get)
-    told = listed([f"{_of(other)} {_times(seconds[other] / seconds[first])}" for other in others])
-    return f"{_capital(_of(first))} is trained fastest, {_seconds(seconds[first])} an epoch; {told}."
+    first, *others = sorted(seconds, key=lambda decoder: seconds[decoder]["low"])
+    told = listed([f"{_of(other)} takes {_times(seconds[first], seconds[other])}" for other in others])
+    return f"{_capital(_of(first))} is trained fastest, {_seconds(seconds[first]['low'])} an epoch; {told}."
 
 
-def _times(ratio: float) -> str:
-    return f"takes as long, within {_ALIKE:.0%}" if ratio - 1 < _ALIKE else f"takes {ratio:.2f} times as long"
+def _times(fast: dict, slow: dict) -> str:
+    if _are_alike(fast, slow):
+        return "as long (as far as it could be measured)"
+    return f"{slow['low'] / fast['low']:.2f} times as long"
+
+
+def _are_alike(fast: dict, slow: dict) -> bool:
+    """Whether seconds an epoch, `{"low", "high"}`, differ by no more than the measurement itself does."""
+    return slow["low"] <= max(fast["high"], (1 + _ALIKE) * fast["low"])
 
 
 def _seconds(seconds: float) -> str:
@@ -107,13 +114,14 @@ def _gru_sentences(report: dict) -> list[str]:
     if not {"gru", "lstm"} <= decoders.keys():
         return []
     gru, lstm = decoders["gru"], decoders["lstm"]
-    ratio = gru["seconds_per_epoch"] / lstm["seconds_per_epoch"]
+    ours, theirs = gru["seconds_per_epoch"], lstm["seconds_per_epoch"]
+    ratio = ours["low"] / theirs["low"]
     saved = 1 - gru["parameters"] / lstm["parameters"]
     size = f"{abs(saved):.1%} {'fewer' if saved > 0 else 'more'} parameters" if saved else "as many parameters"
-    if ratio < 1 - _ALIKE:
+    if _are_alike(*sorted((ours, theirs), key=lambda seconds: seconds["low"])):
+        speed = "is neither faster nor slower to train than the LSTM here, as far as it could be measured"
+    elif ratio < 1:
         speed = f"is trained in {ratio:.2f} of the LSTM's time"
-    elif ratio <= 1 + _ALIKE:
-        speed = "is not faster to train than the LSTM here, nor slower"
     else:
         speed = f"is slower to train than the LSTM here, by a factor of {ratio:.2f}"
     carried = f"{gru['state_bytes'] / lstm['state_bytes']:.2f} of the bytes"

@@ -1,6 +1,6 @@
 """The comparison as a page to read: tables, the picture, and what was found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from urllib.parse import quote
 
 from captioner.comparison.findings import SCORE_NAMES, amount, carriers, display, findings, listed
@@ -24,7 +24,7 @@ _COSTS: dict[str, Callable[[dict], str]] = {
     "peak memory of its training, MB": lambda facts: (
         "" if facts["peak_memory_mb"] is None else f"{facts['peak_memory_mb']:,}"
     ),
-    "seconds an epoch, measured in turn": lambda facts: f"{facts['seconds_per_epoch']:.1f}",
+    "seconds an epoch, measured in turn": lambda facts: _range(facts["seconds_per_epoch"].values()),
     "seconds an epoch, as it was trained": lambda facts: _range(facts["training_seconds"]),
     "epochs (kept)": lambda facts: f"{len(facts['epochs'])} ({facts['best_epoch']})",
     "dev loss, nats a token": lambda facts: "" if facts["dev_loss"] is None else f"{facts['dev_loss']:.3f}",
@@ -88,7 +88,7 @@ def _nearness(decoders: dict, units: int) -> str:
     return f"as many parameters (within {apart:.2%})"
 
 
-def _range(values: list[float]) -> str:
+def _range(values: Collection[float]) -> str:
     low, high = f"{min(values):.1f}", f"{max(values):.1f}"
     return low if low == high else f"{low} to {high}"
 
@@ -101,8 +101,8 @@ def _cost_rows(decoders: dict) -> list[list[str]]:
 def _cost_notes(decoders: dict) -> str:
     notes = [
         "Seconds are of the steps of training alone. Measured in turn, each decoder took a step on the same batch"
-        " before any took the next, so that a machine that had more to do slowed all of them; as they were trained, one"
-        " after the other, from the quickest epoch to the slowest."
+        " before any took the next, again and again, and the quickest count, by each half of the turns; as it was"
+        " trained, from the quickest epoch to the slowest, beside whatever else the machine had to do."
     ]
     if any(facts["peak_memory_mb"] is not None for facts in decoders.values()):
         notes.append(

@@ -11,6 +11,7 @@ import numpy as np
 from captioner import __version__
 from captioner.comparison.measuring import Measured
 from captioner.comparison.plan import Comparison
+from captioner.comparison.speed import Speed
 from captioner.inference import default_threads
 from captioner.options import BootstrapOptions
 from captioner.scoring import difference_report
@@ -21,12 +22,12 @@ _SHOWN_DEV_PHOTOS = 6
 def comparison_report(
     comparison: Comparison,
     measured: dict[str, Measured],
-    seconds: dict[str, float],
+    speeds: dict[str, Speed],
     photos: Sequence[Path],
     bootstrap: BootstrapOptions,
 ) -> dict:
-    """measured: by decoder, in the order of the runs; seconds: an epoch of each, measured in turn; photos: those
-    captioned beside dev, or none.
+    """measured: by decoder, in the order of the runs; speeds: of each, measured in turn; photos: those that
+    were given, or none.
     """
     dataset, around = comparison.dataset, comparison.around
     run = next(iter(comparison.runs.values()))
@@ -46,7 +47,7 @@ def comparison_report(
         "cores": default_threads(),
         "bootstrap": bootstrap.to_json(),
         "decoders": {
-            decoder: found.facts | {"seconds_per_epoch": seconds[decoder]} for decoder, found in measured.items()
+            decoder: found.facts | {"seconds_per_epoch": vars(speeds[decoder])} for decoder, found in measured.items()
         },
         "differences": _differences(measured, bootstrap),
         "captions": _captions(comparison, measured, photos),

@@ -33,7 +33,7 @@ def facts(cider=0.5, seconds=80.0, parameters=5_800_000, units=512, dev_loss=2.4
         "multiply_adds_per_token": 3_750_000,
         "state_bytes": 4 * units * (1 if memory is None else 2),
         "graph_bytes": 11_600_000,
-        "seconds_per_epoch": seconds,
+        "seconds_per_epoch": {"low": seconds, "high": seconds + 2},
         "training_seconds": [seconds + 1, seconds + 40],
         "peak_memory_mb": 2100,
         "best_epoch": 2,

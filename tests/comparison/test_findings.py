@@ -47,12 +47,19 @@ def test_who_is_trained_fastest():
     )
 
 
+def test_seconds_that_the_measurement_cannot_tell_apart_are_not_told_apart():
+    report = three()
+    report["decoders"]["rnn"]["seconds_per_epoch"]["high"] = 90
+    said = "the GRU takes as long (as far as it could be measured) and the LSTM takes 1.56 times as long."
+    assert said in sentence(report, "fastest")
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
         (82, "is trained in 0.82 of the LSTM's time"),
-        (98, "is not faster to train than the LSTM here, nor slower"),
-        (102, "is not faster to train than the LSTM here, nor slower"),
+        (98, "is neither faster nor slower to train than the LSTM here, as far as it could be measured"),
+        (102, "is neither faster nor slower to train than the LSTM here, as far as it could be measured"),
         (130, "is slower to train than the LSTM here, by a factor of 1.30"),
     ],
 )

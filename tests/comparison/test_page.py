@@ -26,7 +26,7 @@ def test_it_begins_with_how_and_what_was_found():
 def test_what_each_costs_is_a_column_a_decoder():
     page = compare_page(three())
     assert row(page, "parameters") == ["4,000,000", "6,000,000", "5,400,000"]
-    assert row(page, "seconds an epoch, measured in turn") == ["64.0", "100.0", "82.0"]
+    assert row(page, "seconds an epoch, measured in turn") == ["64.0 to 66.0", "100.0 to 102.0", "82.0 to 84.0"]
     assert row(page, "seconds an epoch, as it was trained") == ["65.0 to 104.0", "101.0 to 140.0", "83.0 to 122.0"]
     assert row(page, "state a caption carries, bytes") == ["2,048", "4,096", "2,048"]
     assert row(page, "epochs (kept)") == ["2 (2)"] * 3
