@@ -46,6 +46,7 @@ def test_the_watch_itself_sees_what_is_loaded():
         ["completion", "bash"],
         ["prepare", "--help"],
         ["train", "--help"],
+        ["compare", "--help"],
         ["evaluate", "--help"],
         ["score", "--help"],
         ["models", "--help"],
@@ -64,6 +65,12 @@ def test_importing_the_package_loads_no_arrays():
     code = f"import sys, captioner; print(sorted(set({HEAVY + ARRAYS!r}) & set(sys.modules)), captioner.__version__)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("[] 0.")
+
+
+def test_planning_a_comparison_loads_no_keras_that_would_lie_beside_the_trainings_it_starts():
+    code = f"import sys, captioner.comparison.plan; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_caption_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset):

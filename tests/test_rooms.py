@@ -29,6 +29,7 @@ ROWS = [
     (("encoders",), ("keras", "tensorflow")),
     (("model",), ()),
     (("training",), ()),
+    (("comparison",), ()),
     (("exporting",), ("tf2onnx", "onnx")),
     (("cli",), ("click", "tqdm")),
 ]
@@ -128,7 +129,7 @@ def test_commands_import_what_is_heavy_only_when_they_are_called(heavy):
 def test_no_room_above_the_encoders_speaks_of_keras_or_tensorflow():
     heavy = {"keras", "tensorflow"}
     rooms = {found.room for found in OUTSIDE if found.top in heavy}
-    assert rooms <= {"encoders", "model", "training", "exporting"}
+    assert rooms <= {"encoders", "model", "training", "comparison", "exporting"}
 
 
 def test_every_package_of_the_table_is_used():

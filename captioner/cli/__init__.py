@@ -12,7 +12,7 @@ from captioner.errors import CaptionerError
 
 COMMANDS = (
     *("caption", "watch", "explain"),
-    *("prepare", "train", "evaluate", "score"),
+    *("prepare", "train", "compare", "evaluate", "score"),
     *("models", "export", "completion"),
 )
 

@@ -1,4 +1,4 @@
-"""The network as it stands, scored on the dev split between epochs."""
+"""The network as it stands, judged on the dev split between epochs: what it says, and how surprised it is."""
 
 from dataclasses import replace
 
@@ -9,6 +9,8 @@ from captioner.datasets import Example
 from captioner.decoding import beam_search
 from captioner.evaluation import score_examples
 from captioner.model import CaptionNetwork
+from captioner.training.batches import TeacherForcing
+from captioner.training.dev_loss import TeacherForcedLoss
 from captioner.training.run import Run
 
 _PHOTOS_AT_ONCE = 64
@@ -25,11 +27,13 @@ class DevJudge:
         self._tokenizer, self._options = run.tokenizer, replace(run.decoding, beam_size=_BEAM_SIZE)
         if self.examples:
             self._features, self._rows = run.dataset.features_of(self.examples, encoder)
+            given = TeacherForcing(self.examples, self._features, self._rows, run.tokenizer, run.training.max_tokens)
+            self._loss = TeacherForcedLoss(network, given)
         self._begin = tf.function(network.begin, reduce_retracing=True)
         self._step = tf.function(network.step, reduce_retracing=True)
 
     def scores(self) -> dict[str, float]:
-        """BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions; empty without a dev split."""
+        """`dev_loss` in nats a token; BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions; empty without a dev split."""
         if not self.examples:
             return {}
         self.captions = []
@@ -39,7 +43,7 @@ class DevJudge:
             for hypotheses in beam_search(self._run_step, image, self._options):
                 self.captions.append(self._tokenizer.decode(hypotheses[0].tokens))
         scores = score_examples(self.examples, self.captions)
-        return {name: value for name, value in scores.items() if isinstance(value, float)}
+        return {"dev_loss": self._loss()} | {name: value for name, value in scores.items() if isinstance(value, float)}
 
     def _run_step(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         return _to_numpy(self._step(**{name: tf.constant(value) for name, value in inputs.items()}))
