@@ -18,6 +18,7 @@ from captioner.errors import CaptionerError, ModelError, OptionsError
 from captioner.inference import Captioner
 from captioner.model_folder import CONFIG, FILES, MODEL_CARD, ModelFolder
 from captioner.options import NetworkOptions
+from captioner.outputs.figures import draw_learning_curves
 from captioner.training import Listener, finish, loop, phase, phases, train
 from captioner.training.board import FOLDER as BOARD
 from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -55,9 +56,11 @@ class Lines(list):
 
 @pytest.fixture(scope="module")
 def unbroken(run_in, tmp_path_factory):
-    """The folder of the run that nothing interrupts, and the lines it said."""
+    """The folder of the run that nothing interrupts, and the lines it said; the one whose curves are drawn."""
     lines = Lines()
-    folder = train(run_in(tmp_path_factory.mktemp("unbroken") / "run"), True, lines.listener)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "draw_learning_curves", draw_learning_curves)
+        folder = train(run_in(tmp_path_factory.mktemp("unbroken") / "run"), True, lines.listener)
     return folder.path, lines
 
 
