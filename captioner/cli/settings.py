@@ -67,9 +67,11 @@ def _check_known(path: Path, what: str, name: str, known: Container[str]) -> Non
 
 def _check_value(path: Path, option: click.Option, name: str, value) -> None:
     """Click would take 2.5 for 2, and not say that it is the file that is wrong."""
+    from captioner.options.base import is_a
+
     kind = bool if option.is_flag else {click.INT: int, click.FLOAT: float}.get(option.type, str)
     values = value if option.multiple and isinstance(value, list) else [value]
-    fits = all(_is_a(kind, each) for each in values) and isinstance(value, list) == option.multiple
+    fits = all(is_a(kind, each) for each in values) and isinstance(value, list) == option.multiple
     if not fits:
         what = f"a list of {_NAMES[kind]}" if option.multiple else _NAMES[kind]
         raise OptionsError(f"{path}: {name} takes {what}, not {value!r}")
@@ -77,7 +79,3 @@ def _check_value(path: Path, option: click.Option, name: str, value) -> None:
         option.type_cast_value(click.Context(click.Command(None)), value)
     except click.BadParameter as error:
         raise OptionsError(f"{path}: {name}: {error.message}") from error
-
-
-def _is_a(kind: type, value) -> bool:
-    return isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)

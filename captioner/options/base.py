@@ -13,13 +13,13 @@ def require(condition, message):
 
 def _check_kind(field: dataclasses.Field, value) -> None:
     if get_origin(field.type) is tuple:
-        fits = isinstance(value, list | tuple) and all(_is_a(float, item) for item in value)
+        fits = isinstance(value, list | tuple) and all(is_a(float, item) for item in value)
         require(fits, f"{field.name} must be a list of numbers, not {value!r}")
     else:
-        require(_is_a(field.type, value), f"{field.name} must be of type {field.type.__name__}, not {value!r}")
+        require(is_a(field.type, value), f"{field.name} must be of type {field.type.__name__}, not {value!r}")
 
 
-def _is_a(kind: type, value) -> bool:
+def is_a(kind: type, value) -> bool:
     """Whether the value is of that kind as JSON sees it: 1 is a float, too, and True no number."""
     return isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
 
