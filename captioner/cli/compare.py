@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from captioner.cli import INTERRUPTED
-from captioner.cli.shared import PATH, progress_bar, say
-from captioner.cli.training_options import arguments_of, training_options, with_asked
+from captioner.cli.shared import PATH, progress_bar, say, with_asked
+from captioner.cli.training_options import arguments_of, training_options
 from captioner.quiet import without_native_chatter, without_pillow_s_warnings
 
 _STDERR = 2  # the file descriptor: what a training says of itself is no result of the comparison

@@ -4,7 +4,7 @@ import functools
 
 import click
 
-from captioner.cli.shared import PATH
+from captioner.cli.shared import PATH, with_options
 
 _OUTPUTS = (
     click.option(
@@ -84,6 +84,4 @@ def output_options(command):
         )
         return command(*args, where=where, shape=ShapeOptions(prefix, suffix, max_chars, min_confidence), **kwargs)
 
-    for decorate in reversed(_OUTPUTS + _SHAPE):
-        gathered = decorate(gathered)
-    return gathered
+    return with_options(gathered, *_OUTPUTS, *_SHAPE)

@@ -13,6 +13,13 @@ from captioner.quiet import without_native_chatter, without_pillow_s_warnings
 PATH = click.Path(path_type=Path, readable=False)
 
 
+def with_options(command, *options):
+    """The command with click's options, which its help shows in that order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def model_option(command):
     return click.option(
         "-m",
@@ -28,29 +35,33 @@ def model_option(command):
 
 def search_options(command):
     """--beam-size, --candidates, --min-words, --max-words; None leaves the model's own."""
-    for decorate in (
-        click.option("--max-words", type=int, metavar="N", help="Longest caption, in words.  [default: the model's]"),
-        click.option("--min-words", type=int, metavar="N", help="Shortest caption, in words.  [default: the model's]"),
-        click.option("--candidates", type=int, metavar="N", help="Captions for each photo, best first.  [default: 1]"),
+    return with_options(
+        command,
         click.option("--beam-size", type=int, metavar="N", help="Width of the search.  [default: the model's]"),
-    ):
-        command = decorate(command)
-    return command
+        click.option("--candidates", type=int, metavar="N", help="Captions for each photo, best first.  [default: 1]"),
+        click.option("--min-words", type=int, metavar="N", help="Shortest caption, in words.  [default: the model's]"),
+        click.option("--max-words", type=int, metavar="N", help="Longest caption, in words.  [default: the model's]"),
+    )
 
 
 def filter_options(command):
     """--include and --exclude"""
-    for decorate in (
-        click.option("--exclude", multiple=True, metavar="GLOB", help="None of these; may be repeated."),
+    return with_options(
+        command,
         click.option("--include", multiple=True, metavar="GLOB", help="Only these files of folders; may be repeated."),
-    ):
-        command = decorate(command)
-    return command
+        click.option("--exclude", multiple=True, metavar="GLOB", help="None of these; may be repeated."),
+    )
 
 
 def batch_options(command):
     """How a batch is worked through, and how it is told of: --batch-size, --threads, --errors, --progress."""
-    for decorate in (
+    return with_options(
+        command,
+        click.option(
+            "--batch-size", type=int, default=16, show_default=True, metavar="N", help="Photos captioned together."
+        ),
+        click.option("--threads", type=int, metavar="N", help="Threads to compute with.  [default: all cores]"),
+        click.option("--errors", type=PATH, metavar="FILE", help="Write what failed there, as JSON Lines."),
         click.option(
             "--progress",
             type=click.Choice(["auto", "on", "off"]),
@@ -58,14 +69,14 @@ def batch_options(command):
             show_default=True,
             help="Show a progress bar on stderr.",
         ),
-        click.option("--errors", type=PATH, metavar="FILE", help="Write what failed there, as JSON Lines."),
-        click.option("--threads", type=int, metavar="N", help="Threads to compute with.  [default: all cores]"),
-        click.option(
-            "--batch-size", type=int, default=16, show_default=True, metavar="N", help="Photos captioned together."
-        ),
-    ):
-        command = decorate(command)
-    return command
+    )
+
+
+def with_asked(base, asked: dict):
+    """The options with what the user asked for in their place; None is what nobody asked for."""
+    from dataclasses import replace
+
+    return replace(base, **{name: value for name, value in asked.items() if value is not None})
 
 
 def decoding_options(base, beam_size=None, candidates=None, min_words=None, max_words=None):
@@ -73,13 +84,10 @@ def decoding_options(base, beam_size=None, candidates=None, min_words=None, max_
 
     Raises: OptionsError when they do not go together.
     """
-    from dataclasses import replace
-
+    if candidates is not None and beam_size is None:
+        beam_size = max(base.beam_size, candidates)
     asked = {"beam_size": beam_size, "num_candidates": candidates, "min_words": min_words, "max_words": max_words}
-    asked = {name: value for name, value in asked.items() if value is not None}
-    if "num_candidates" in asked and "beam_size" not in asked:
-        asked["beam_size"] = max(base.beam_size, asked["num_candidates"])
-    return replace(base, **asked)
+    return with_asked(base, asked)
 
 
 def parse_shares(text: str) -> tuple[float, ...]:
@@ -97,12 +105,11 @@ def official_options(command):
         asked = {"meteor": meteor, "spice": spice}
         return command(*args, official=tuple(name for name, wanted in asked.items() if wanted), **kwargs)
 
-    for decorate in (
-        click.option("--spice", is_flag=True, help="Add SPICE: needs Java, captioner[coco] and CoreNLP; English only."),
+    return with_options(
+        gathered,
         click.option("--meteor", is_flag=True, help="Add METEOR: needs Java and captioner[coco]; English only."),
-    ):
-        gathered = decorate(gathered)
-    return gathered
+        click.option("--spice", is_flag=True, help="Add SPICE: needs Java, captioner[coco] and CoreNLP; English only."),
+    )
 
 
 def bootstrap_options(command):
@@ -114,8 +121,8 @@ def bootstrap_options(command):
 
         return command(*args, bootstrap=BootstrapOptions(resamples, seed), **kwargs)
 
-    for decorate in (
-        click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides the photos drawn."),
+    return with_options(
+        gathered,
         click.option(
             "--resamples",
             type=int,
@@ -124,9 +131,8 @@ def bootstrap_options(command):
             metavar="N",
             help="Times photos are drawn again for the intervals.",
         ),
-    ):
-        gathered = decorate(gathered)
-    return gathered
+        click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides the photos drawn."),
+    )
 
 
 def say_report(report: dict) -> None:

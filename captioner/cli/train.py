@@ -3,8 +3,8 @@
 import click
 
 from captioner.cli.sample import SAMPLE_DIR, prepare_sample, sample_options, show_sample
-from captioner.cli.shared import PATH, progress_bar, say
-from captioner.cli.training_options import option_of, training_options, with_asked
+from captioner.cli.shared import PATH, progress_bar, say, with_asked
+from captioner.cli.training_options import option_of, training_options
 from captioner.quiet import without_native_chatter
 
 

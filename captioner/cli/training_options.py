@@ -62,13 +62,6 @@ def training_options(has_sample: bool):
     return decorate
 
 
-def with_asked(base, asked: dict):
-    """The options with what the user asked for in their place."""
-    from dataclasses import replace
-
-    return replace(base, **{name: value for name, value in asked.items() if value is not None})
-
-
 def arguments_of(network, training) -> list[str]:
     """The options as a command line that asks for each of them, whatever the defaults are.
 
