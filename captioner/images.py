@@ -7,6 +7,7 @@ import fnmatch
 import io
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -47,34 +48,24 @@ def read_image(source: ImageSource, size: int) -> np.ndarray:
     (height, width, 4) of uint8.
     Raises: ImageError when the file is missing, is no image, or is broken or cut short.
     """
-    try:
-        with _open(source) as image:
-            if image.format in ("JPEG", "MPO"):
-                image.draft("RGB", (2 * size, 2 * size))
-            image.load()
-            orientation = _orientation(image)  # after loading: TIFF is turned by then, PNG may tell it last
-            square = _to_rgb(image).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
-            if orientation in _UPRIGHT:  # turning the small square equals squeezing the turned photo
-                square = square.transpose(_UPRIGHT[orientation])
-            return np.asarray(square)
-    except ImageError:
-        raise
-    except Exception as error:  # decoders of broken files raise anything from OSError to IndexError
-        raise ImageError(f"{_name(source)}: {_reason(error)}") from error
+    with _naming(source), _open(source) as image:
+        if image.format in ("JPEG", "MPO"):
+            image.draft("RGB", (2 * size, 2 * size))
+        image.load()
+        orientation = _orientation(image)  # after loading: TIFF is turned by then, PNG may tell it last
+        square = _to_rgb(image).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        if orientation in _UPRIGHT:  # turning the small square equals squeezing the turned photo
+            square = square.transpose(_UPRIGHT[orientation])
+        return np.asarray(square)
 
 
 def photo_shape(source: ImageSource) -> tuple[int, int]:
     """Height and width of the photo, upright, in pixels. Raises: ImageError as `read_image` does."""
-    try:
-        with _open(source) as image:
-            if image.format not in ("JPEG", "MPO"):  # which tell all before their pixels
-                image.load()
-            height, width = image.height, image.width
-            return (width, height) if 5 <= _orientation(image) <= 8 else (height, width)
-    except ImageError:
-        raise
-    except Exception as error:  # as in `read_image`
-        raise ImageError(f"{_name(source)}: {_reason(error)}") from error
+    with _naming(source), _open(source) as image:
+        if image.format not in ("JPEG", "MPO"):  # which tell all before their pixels
+            image.load()
+        height, width = image.height, image.width
+        return (width, height) if 5 <= _orientation(image) <= 8 else (height, width)
 
 
 def cropped(image: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
@@ -85,6 +76,17 @@ def cropped(image: np.ndarray, box: tuple[float, float, float, float], size: int
     height, width, _ = image.shape
     pixels = tuple(share * side for share, side in zip(box, (width, height, width, height), strict=True))
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC, pixels))
+
+
+@contextmanager
+def _naming(source: ImageSource) -> Iterator[None]:
+    """Whatever is raised inside comes as an ImageError that names the photo."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as error:  # decoders of broken files raise anything from OSError to IndexError
+        raise ImageError(f"{_name(source)}: {_reason(error)}") from error
 
 
 def _open(source: ImageSource) -> Image.Image:
