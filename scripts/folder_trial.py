@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
+from benchmarks.processes import seconds_and_memory
 from odd_photos import BROKEN, WHOLE
 from PIL import Image
 
@@ -74,23 +75,6 @@ def command_for(folder: Folder, output: Path, model: str) -> list[str]:
     ]
 
 
-def unbroken(command: list[str]) -> tuple[float, list[int]]:
-    """Seconds of a run, and its resident bytes all along (Linux)."""
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    memory = []
-    while process.poll() is None:
-        try:
-            pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError):
-            continue
-        memory.append(pages * os.sysconf("SC_PAGE_SIZE"))
-        time.sleep(0.05)
-    if process.returncode != 1:  # as some photos are broken
-        raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
-    return time.perf_counter() - started, [resident for resident in memory if resident]
-
-
 def killed(command: list[str], num_kills: int, records: Path, total: int, seed: int) -> list[int]:
     """Kills the run so often, at random, and lets it end; how many records there were at each kill."""
     draw, counts = random.Random(seed), []
@@ -121,7 +105,7 @@ def trial(work: Path, num_photos: int, num_kills: int, model: str, seed: int = 0
     folder = make_folder(work / "photos", num_photos, seed)
     once, often = work / "once", work / "often"
     once.mkdir(), often.mkdir()
-    seconds, memory = unbroken(command_for(folder, once, model))
+    seconds, memory = seconds_and_memory(command_for(folder, once, model), expected=1)  # as some photos are broken
     kills = killed(command_for(folder, often, model), num_kills, often / "captions.jsonl", num_photos, seed)
     records = {path.name: read_records(path / "captions.jsonl") for path in (once, often)}
     by_name = {run: {record["file_name"]: record for record in each} for run, each in records.items()}

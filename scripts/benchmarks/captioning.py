@@ -4,14 +4,13 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 from benchmarks.photos import LARGE, SMALL, write_photos
-from benchmarks.processes import peak_memory
+from benchmarks.processes import peak_memory, seconds_and_memory
 from benchmarks.turns import medians, seconds_in_turn
 
 from captioner import Captioner
@@ -242,13 +241,4 @@ def _caption_folder(photos: list[Path], folder: Path, size: int) -> tuple[float,
         if not (link := source / f"{number:06}.jpg").exists():
             os.link(photos[number % len(photos)], link)
     command = [*_CAPTIONER, "caption", str(source), "-f", "jsonl", "-o", str(folder / f"many{size}.jsonl")]
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    statm, memory = Path(f"/proc/{process.pid}/statm"), []
-    while process.poll() is None:
-        memory.append(int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
-        time.sleep(0.01)
-    seconds = time.perf_counter() - started
-    if process.returncode != 0:
-        raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
-    return seconds, [resident for resident in memory if resident]
+    return seconds_and_memory(command)

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 # Started by a small process of its own: until its program is loaded, a process counts the memory of whoever starts it.
@@ -21,3 +22,17 @@ def peak_memory(command: list[str], output: str | Path = os.devnull) -> int:
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}")
     return int(done.stdout) * 1024
+
+
+def seconds_and_memory(command: list[str], expected: int = 0) -> tuple[float, list[int]]:
+    """Seconds of a process, and its resident bytes all along (Linux). expected: the exit code it must end with."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    statm, memory = Path(f"/proc/{process.pid}/statm"), []
+    while process.poll() is None:
+        memory.append(int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+        time.sleep(0.01)
+    seconds = time.perf_counter() - started
+    if process.returncode != expected:
+        raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
+    return seconds, [resident for resident in memory if resident]
