@@ -8,19 +8,19 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def finishing_first() -> Iterator[Callable[[], int]]:
-    """Inside, the first interrupt is only noted, for whoever asks: 0, or the signal's number. The second one counts."""
-    caught = 0
+def finishing_first() -> Iterator[Callable[[], bool]]:
+    """Inside, the first interrupt is only noted, for whoever asks whether there was one. The second one counts."""
+    was_caught = False
 
     def note(number, frame):
-        nonlocal caught
-        if caught:
+        nonlocal was_caught
+        if was_caught:
             raise KeyboardInterrupt
-        caught = number
+        was_caught = True
 
     before = {number: signal.signal(number, note) for number in _SIGNALS}
     try:
-        yield lambda: caught
+        yield lambda: was_caught
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

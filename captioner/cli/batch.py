@@ -131,7 +131,8 @@ class Batch:
         plan = self._plan(found)
         tally.num_skipped = plan.num_skipped
         try:
-            with finishing_first() as interrupted, self._bar(len(plan.jobs)) as bar:
+            bar = progress_bar(len(plan.jobs), "photos", shown=self._shows_bar)
+            with finishing_first() as interrupted, bar:
                 for outcome in self._outcomes(plan, tally):
                     tally.failures += [failure.line for failure in outcome.failures]
                     bar.set_postfix({"failed": tally.num_failed, "skipped": tally.num_skipped}, refresh=False)
@@ -185,9 +186,6 @@ class Batch:
                     self._errors.write_error(failure.photo, failure.error)
             yield outcome
 
-    def _bar(self, total: int):
-        return progress_bar(total, "photos", shown=self._shows_bar)
-
     def _captions(self, sources: Iterable[str | bytes]) -> Iterator[Caption | ImageError]:
         if self._captioner is not None:
             yield from self._captioner.caption_stream(sources, self._options, self._batch_size)
@@ -205,7 +203,7 @@ class Batch:
         yield from captions
 
 
-def _sleep(seconds: float, interrupted: Callable[[], int]) -> None:
+def _sleep(seconds: float, interrupted: Callable[[], bool]) -> None:
     """Raises: KeyboardInterrupt after an interrupt, which would only be noted otherwise."""
     until = time.monotonic() + seconds
     while (left := until - time.monotonic()) > 0:

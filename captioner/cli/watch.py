@@ -8,8 +8,6 @@ import click
 from captioner.cli.outputs import output_options
 from captioner.cli.shared import batch_options, filter_options, model_option, say, search_options
 
-_SIDECAR_SUFFIXES = (".txt", ".caption", ".json", ".xmp")
-
 
 @click.command()
 @click.argument("folders", nargs=-1, required=True, metavar="DIR...", type=click.Path(readable=False))
@@ -32,6 +30,7 @@ def watch(folders, include, exclude, interval, where, shape, **work):
     from captioner.batch.arrivals import Arrivals
     from captioner.cli.batch import Batch
     from captioner.errors import CaptionerError, OptionsError
+    from captioner.options.outputs import SIDECAR_KINDS
 
     if not interval > 0:
         raise OptionsError(f"--interval must be above 0, not {interval:g}")
@@ -40,6 +39,7 @@ def watch(folders, include, exclude, interval, where, shape, **work):
         if not os.path.isdir(folder):
             raise CaptionerError(f"{folder}: no such folder")
     written = [os.path.abspath(path) for path in (where.output, work["errors"]) if path is not None]
-    arrivals = Arrivals(folders, include, exclude, [*written, *_SIDECAR_SUFFIXES], say)
+    sidecars = [f".{kind}" for kind in SIDECAR_KINDS]
+    arrivals = Arrivals(folders, include, exclude, [*written, *sidecars], say)
     with batch.opened(sys.stdout, is_bare=False, num_photos=2):
         batch.watch(arrivals, interval)

@@ -40,8 +40,10 @@ class SidecarNames:
 
     def shares_stem(self, photo: Photo) -> bool:
         """Whether another photo of its folder has the same name but for the suffix."""
-        folder, name = os.path.split(photo.source) if photo.is_file else ("", photo.file_name)
-        return photo.is_file and _photos_by_stem(folder or os.curdir)[os.path.splitext(name)[0]] > 1
+        if not photo.is_file:
+            return False
+        folder, name = os.path.split(photo.source)
+        return _photos_by_stem(folder or os.curdir)[os.path.splitext(name)[0]] > 1
 
 
 def _inside(file_name: str) -> Path:
