@@ -21,6 +21,22 @@ def cache_home(tmp_path_factory):
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture
+def lock_folders(monkeypatch):
+    """A function: from now on folders of that name cannot be listed, whoever runs the tests."""
+    scandir = os.scandir
+
+    def locked(name):
+        def refusing(path):
+            if Path(path).name == name:
+                raise PermissionError(13, "Permission denied")
+            return scandir(path)
+
+        monkeypatch.setattr(os, "scandir", refusing)
+
+    return locked
+
+
 @pytest.fixture(scope="session")
 def encoder_info():
     """The shipped encoder, as a model folder names it."""

@@ -496,16 +496,9 @@ def test_a_folder_that_is_not_there_is_one_error(tmp_path):
     assert isinstance(error, ImageError) and str(error) == f"{tmp_path / 'nowhere'}: No such file or directory"
 
 
-def test_a_folder_that_cannot_be_listed_does_not_stop_the_rest(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_listed_does_not_stop_the_rest(tmp_path, lock_folders):
     fill(tmp_path, ["a/1.jpg", "locked/2.jpg", "z/3.jpg"])
-    scandir = os.scandir
-
-    def refusing(path):
-        if Path(path).name == "locked":
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refusing)
+    lock_folders("locked")
     first, error, last = find_images(tmp_path, recursive=True)
     assert (first.name, last.name) == ("1.jpg", "3.jpg")
     assert isinstance(error, ImageError) and str(error) == f"{tmp_path / 'locked'}: Permission denied"

@@ -114,15 +114,8 @@ def test_a_name_that_leads_nowhere_comes_as_such_in_its_place(folder, name):
     assert str(missing) == f"{name}: no such file or folder"
 
 
-def test_a_folder_that_cannot_be_listed_comes_in_its_place_and_the_rest_goes_on(folder, monkeypatch):
-    scandir = os.scandir
-
-    def refusing(path):
-        if Path(path).name == "deep":
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refusing)
+def test_a_folder_that_cannot_be_listed_comes_in_its_place_and_the_rest_goes_on(folder, lock_folders):
+    lock_folders("deep")
     found = find("photos/sub", "photos/b.jpg", recursive=True)
     assert [str(item) for item in found if isinstance(item, MissingInput)] == ["photos/sub/deep: Permission denied"]
     assert [item.file_name for item in found if isinstance(item, Photo)] == ["c.jpg", "photos/b.jpg"]

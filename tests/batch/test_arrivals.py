@@ -1,6 +1,5 @@
 """Photos that appear, each when it has stopped growing."""
 
-import os
 import shutil
 
 import pytest
@@ -100,16 +99,9 @@ def test_of_two_folders_names_begin_with_the_folder(folder, tmp_path):
     assert names(arrivals) == [f"{folder}/a.jpg", f"{tmp_path}/other/a.jpg"]
 
 
-def test_a_subfolder_that_cannot_be_listed_is_named_once(folder, monkeypatch):
+def test_a_subfolder_that_cannot_be_listed_is_named_once(folder, lock_folders):
     (folder / "locked").mkdir()
-    scandir = os.scandir
-
-    def refuse(path):
-        if os.fspath(path).endswith("locked"):
-            raise PermissionError(13, "Permission denied")
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    lock_folders("locked")
     arrivals = arrivals_of(folder)
     (item,) = arrivals.look()
     assert isinstance(item, MissingInput) and str(item) == f"{folder}/locked: Permission denied"

@@ -127,37 +127,33 @@ def test_a_killed_run_leaves_the_old_file_and_the_next_one_clears_up(jpeg_path):
     assert os.listdir(jpeg_path.parent) == [jpeg_path.name]
 
 
-def test_a_folder_that_cannot_be_written_is_one_plain_error(photo_bytes):
+@pytest.fixture
+def open_photo(photo_bytes):
+    """A photo in a folder that anyone may look into."""
     with open_folder() as folder:
-        path = folder / "photo.jpg"
-        path.write_bytes(photo_bytes["photo.jpg"])
-        path.chmod(0o666)
-        folder.chmod(0o555)
-        with unchanged(path), as_nobody(), pytest.raises(CaptionerError) as caught:
-            write_captions(path, TEXTS)
-        assert str(caught.value) == f"{path}: cannot be written (Permission denied)"
+        (folder / "photo.jpg").write_bytes(photo_bytes["photo.jpg"])
+        yield folder / "photo.jpg"
         folder.chmod(0o755)
 
 
-def test_a_read_only_file_is_one_plain_error_though_its_folder_could_be_written(photo_bytes):
-    with open_folder() as folder:
-        path = folder / "photo.jpg"
-        path.write_bytes(photo_bytes["photo.jpg"])
-        path.chmod(0o444)
-        folder.chmod(0o777)
-        with unchanged(path), as_nobody(), pytest.raises(CaptionerError) as caught:
-            write_captions(path, TEXTS)
-        assert str(caught.value) == f"{path}: cannot be written (Permission denied)"
+@pytest.mark.parametrize(
+    ("of_file", "of_folder"),
+    [(0o666, 0o555), (0o444, 0o777)],
+    ids=["a folder that cannot be written", "a read-only file though its folder could be written"],
+)
+def test_no_permission_is_one_plain_error(open_photo, of_file, of_folder):
+    open_photo.chmod(of_file)
+    open_photo.parent.chmod(of_folder)
+    with unchanged(open_photo), as_nobody(), pytest.raises(CaptionerError) as caught:
+        write_captions(open_photo, TEXTS)
+    assert str(caught.value) == f"{open_photo}: cannot be written (Permission denied)"
 
 
-def test_a_read_only_file_that_holds_the_captions_already_is_no_error(photo_bytes):
-    with open_folder() as folder:
-        path = folder / "photo.jpg"
-        path.write_bytes(photo_bytes["photo.jpg"])
-        write_captions(path, TEXTS)
-        path.chmod(0o444)
-        with unchanged(path), as_nobody():
-            assert not write_captions(path, TEXTS).is_changed
+def test_a_read_only_file_that_holds_the_captions_already_is_no_error(open_photo):
+    write_captions(open_photo, TEXTS)
+    open_photo.chmod(0o444)
+    with unchanged(open_photo), as_nobody():
+        assert not write_captions(open_photo, TEXTS).is_changed
 
 
 def test_a_full_disk_is_one_plain_error(jpeg_path, monkeypatch):
