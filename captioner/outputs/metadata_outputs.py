@@ -48,6 +48,9 @@ class XmpSidecars(Output):
     def __init__(self, names: SidecarNames, shape: ShapeOptions, replaces_human: bool):
         self._names, self._shape, self._replaces_human = names, shape, replaces_human
 
+    def check(self, photos):
+        self._names.look_again()
+
     def paths(self, photo: Photo) -> list[Path]:
         return default_xmp_sidecar(self._names.full(photo), self._names.shares_stem(photo))
 

@@ -11,7 +11,7 @@ class Output:
     """A place where captions go, photo by photo."""
 
     def check(self, photos: Iterable[Photo]) -> None:
-        """Raises: CaptionerError when two of the photos would share a place."""
+        """Called when a batch is planned. Raises: CaptionerError when two of the photos would share a place."""
 
     def is_settled(self, photo: Photo, anew: bool) -> bool:
         """Whether nothing is to be written here: the photo has its caption, or `anew`, one that may not be replaced.

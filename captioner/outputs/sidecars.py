@@ -2,7 +2,6 @@
 
 import os
 from collections import Counter
-from functools import cache
 from pathlib import Path
 
 from captioner.errors import CaptionerError, ImageError
@@ -25,6 +24,11 @@ class SidecarNames:
     def __init__(self, output_dir: Path | None = None):
         """output_dir: where the tree of the photos is made again; None for beside the photos."""
         self._output_dir = output_dir
+        self._photos_by_stem: dict[str, Counter] = {}  # of each folder that was listed
+
+    def look_again(self) -> None:
+        """Folders are listed anew when they are needed: photos may have come since."""
+        self._photos_by_stem.clear()
 
     def of(self, photo: Photo, suffix: str) -> Path:
         base = self.full(photo)
@@ -43,7 +47,9 @@ class SidecarNames:
         if not photo.is_file:
             return False
         folder, name = os.path.split(photo.source)
-        return _photos_by_stem(folder or os.curdir)[os.path.splitext(name)[0]] > 1
+        if folder not in self._photos_by_stem:
+            self._photos_by_stem[folder] = _photos_by_stem(folder or os.curdir)
+        return self._photos_by_stem[folder][os.path.splitext(name)[0]] > 1
 
 
 def _inside(file_name: str) -> Path:
@@ -52,7 +58,6 @@ def _inside(file_name: str) -> Path:
     return Path(*(part for part in path.parts if part not in (path.anchor, "..")))
 
 
-@cache
 def _photos_by_stem(folder: str) -> Counter:
     try:
         names = os.listdir(folder)
@@ -73,6 +78,7 @@ class Sidecars(Output):
         return self._names.of(photo, self.suffix)
 
     def check(self, photos):
+        self._names.look_again()
         owners: dict[str, str] = {}
         for photo in photos:
             owner = owners.setdefault(path := self.target(photo), photo.file_name)

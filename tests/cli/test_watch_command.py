@@ -68,6 +68,16 @@ def test_photos_are_captioned_as_they_appear(watch, folder):
     assert said.splitlines()[0].startswith("captioned 2, skipped 0, failed 0 in ")
 
 
+def test_a_photo_that_comes_to_share_a_captioned_photo_s_stem_is_captioned_too(watch, folder):
+    save(folder / "a.jpg")
+    process = watch("--sidecar", "txt")
+    wait_for((folder / "a.txt").exists)
+    save(folder / "a.png")
+    wait_for((folder / "a.png.txt").exists)
+    out, _ = end(process)
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["a.jpg", "a.png"]
+
+
 def test_it_goes_on_where_it_was_and_survives_folders_that_vanish(watch, folder, tmp_path):
     output = tmp_path / "out.jsonl"
     save(folder / "a.png")

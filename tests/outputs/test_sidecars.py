@@ -64,6 +64,17 @@ def test_a_photo_that_is_not_captioned_keeps_its_stem_to_itself_too(tmp_path):
     assert sidecars("txt").target(first) == f"{tmp_path}/a.jpg.txt"
 
 
+@pytest.mark.parametrize(("kind", "target"), [("txt", "a.png.txt"), ("xmp", "a.png.xmp")])
+def test_a_photo_that_came_since_the_last_batch_shares_its_stem_as_well(kind, target, tmp_path):
+    output = sidecars(kind)
+    (first,) = photos_of(tmp_path, "a.jpg")
+    output.check([first])
+    assert output.target(first) == str(tmp_path / target.replace("a.png.txt", "a.txt").replace("png", "jpg"))
+    (second,) = photos_of(tmp_path, "a.png")
+    output.check([second])
+    assert output.target(second) == str(tmp_path / target)
+
+
 def test_another_folder_mirrors_the_tree(tmp_path):
     photos = photos_of(tmp_path / "in", "a.jpg", "x/a.jpg", "x/y/b.jpg", "x/y/b.png")
     written(sidecars("txt", output_dir=tmp_path / "out"), photos)
