@@ -49,6 +49,6 @@ def test_rouge_l_and_cider_are_those_whose_means_are_the_scores_of_all(split):
 
 
 def test_the_reference_itself_scores_1_and_nothing_scores_0():
-    tokens = "a b c d e".split()
+    tokens = ["a", "b", "c", "d", "e"]
     found = sentence_scores(tally_tokens([tokens, [], ["a"]], [[tokens], [tokens], [["a"]]]))
     np.testing.assert_allclose(found["bleu_4"], [1, 0, 0.5 ** (3 / 4)])
