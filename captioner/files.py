@@ -164,6 +164,15 @@ def check_writable(folder: Path) -> None:
         raise CaptionerError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
+def check_target(path: Path) -> None:
+    """Raises: CaptionerError when `written_whole` could not write that file, hours before it is to."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise CaptionerError(f"{path}: cannot be written (it is a folder)")
+    if not target.exists() or target.is_file():  # else a device or a pipe, which is written itself
+        check_writable(target.parent)
+
+
 def sha256_of(path: Path) -> str:
     import hashlib  # OpenSSL with it, which those who hash nothing need not load
 
