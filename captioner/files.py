@@ -166,11 +166,10 @@ def check_writable(folder: Path) -> None:
 
 def check_target(path: Path) -> None:
     """Raises: CaptionerError when `written_whole` could not write that file, hours before it is to."""
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
+    if os.path.isdir(path):
         raise CaptionerError(f"{path}: cannot be written (it is a folder)")
-    if not target.exists() or target.is_file():  # else a device or a pipe, which is written itself
-        check_writable(target.parent)
+    if not os.path.exists(path) or os.path.isfile(path):  # else a device or a pipe, which is written itself
+        check_writable(Path(os.path.realpath(path)).parent)
 
 
 def sha256_of(path: Path) -> str:
