@@ -15,7 +15,7 @@ from captioner.errors import CaptionerError
 from captioner.inference import Caption, Replay
 from captioner.metrics import sentence_scores
 from captioner.outputs.report import pictures_of, report_content, write_page
-from captioner.outputs.report.content import quantised, words_of
+from captioner.outputs.report.content import quantised
 from captioner.scoring import tally_examples
 from captioner.tokenizer import SPECIAL_TOKENS, Tokenizer
 
@@ -68,19 +68,6 @@ def test_lengths_are_counted_in_the_tokens_of_the_scores():
 @pytest.mark.parametrize(("num_regions", "grid"), [(4, 2), (100, 10), (6, None), (None, None)])
 def test_attention_is_shown_where_the_regions_are_a_square(num_regions, grid):
     assert content_of(num_regions)[0]["grid"] == grid
-
-
-@pytest.mark.parametrize(
-    ("text", "tokens", "words"),
-    [
-        ("a dog's tail", ["a", "dog", "'s", "tail"], ["a", " dog", "'s", " tail"]),
-        ("一只狗", ["一", "只", "狗"], ["一", "只", "狗"]),
-        ("", [], []),
-    ],
-)
-def test_words_put_together_are_the_caption(text, tokens, words):
-    assert words_of(text, tokens) == words
-    assert "".join(words) == text
 
 
 def test_the_region_that_is_looked_at_most_is_255():

@@ -43,7 +43,7 @@ def report_content(
             {
                 "image": example.image,
                 "references": list(example.captions),
-                "words": words_of(caption.text, [tokenizer.tokens[token] for token in caption.tokens]),
+                "words": tokenizer.decode_words(caption.tokens),
                 "probabilities": np.exp(replay.log_probs[:-1]).round(_DECIMALS).tolist(),
                 "scores": row,
             }
@@ -52,15 +52,6 @@ def report_content(
         "lengths": _lengths(result["tokenizer"], examples, [caption.text for caption in captions]),
         "vocabulary": _unused_words(tokenizer, examples, [caption.tokens for caption in captions]),
     }
-
-
-def words_of(text: str, tokens: Sequence[str]) -> list[str]:
-    """The text cut behind each of its tokens: spaces go with the token they precede."""
-    words, end = [], 0
-    for token in tokens:
-        start, end = end, text.index(token, end) + len(token)
-        words.append(text[start:end])
-    return words
 
 
 def _side_of_grid(replay: Replay) -> int | None:
