@@ -41,7 +41,7 @@ from captioner.model_folder import (
 from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, PrepareOptions, TrainingOptions
 from captioner.training import Listener, Run, loop, phases, train
 from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from captioner.training.loop import CURVES, LOG
+from captioner.training.loop import CURVES, LOG, SAMPLES
 from captioner.training.run import CHECKPOINT
 from captioner.training.seeing import Eyes, look_at_photos
 from captioner.training.views import flipped_name
@@ -215,6 +215,7 @@ def test_a_tuned_model_has_weights_of_its_encoder_and_a_key_of_their_own(tuned, 
         ENCODER_WEIGHTS,
         LOG,
         CURVES,
+        SAMPLES,
     }
     assert tuned.encoder.key != prepared.info["encoder"] and tuned.encoder.key.startswith("small-")
     assert vars(tuned.encoder) | {"key": prepared.info["encoder"]} == prepared.info["encoder_info"]
@@ -294,7 +295,7 @@ class Judged:
     """A judge whose CIDEr-D is as told."""
 
     def __init__(self, ciders):
-        self.ciders, self.captions = ciders, []
+        self.ciders, self.said = ciders, []
 
     def __call__(self, network, run, encoder):
         return self
