@@ -145,7 +145,7 @@ def test_a_checkpoint_that_knows_of_no_samples_is_gone_on_from(unfinished, run_i
     np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
     for _ in range(2):
         _, progress = load_checkpoint(path, identity)
-        progress.add({"epoch": 3, "seconds": 1.0}, [], ["a dog"])
+        progress.add({"epoch": 3, "seconds": 1.0, "cider": 0.0}, [], ["a dog"])
         assert progress.samples == [{"epoch": 3, "captions": ["a dog"]}]
 
 
