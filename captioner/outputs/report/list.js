@@ -7,9 +7,10 @@ function patternOf(text) {
   const isBeginning = text.endsWith("*");
   const word = text.replace(/\*+$/, "").trim();
   if (!word) return null;
-  const literal = word.split(/\s+/).map((part) => part.replace(/[.*+?^${}()|[\]\\\/-]/g, "\\$&")).join("\\s+");
-  const sides = UNSPACED.test(word) ? ["", ""] : ["(?<![\\p{L}\\p{M}\\p{N}])", isBeginning ? "" : "(?![\\p{L}\\p{M}\\p{N}])"];
-  return new RegExp(sides[0] + literal + sides[1], "giu");
+  const literal = word.split(/\s+/).map((part) => part.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("\\s+");
+  const letter = "[\\p{L}\\p{M}\\p{N}]";
+  const [before, behind] = UNSPACED.test(word) ? ["", ""] : [`(?<!${letter})`, isBeginning ? "" : `(?!${letter})`];
+  return new RegExp(before + literal + behind, "giu");
 }
 
 const TEXTS = {
@@ -32,7 +33,8 @@ function chosen(pattern) {
   const key = KEYS[byId("sort").value];
   const texts = TEXTS[byId("scope").value];
   let numbers = [...photos.keys()];
-  if (pattern) numbers = numbers.filter((number) => texts(photos[number]).some((text) => text.search(pattern) >= 0));
+  const isFound = (text) => text.normalize("NFC").search(pattern) >= 0;
+  if (pattern) numbers = numbers.filter((number) => texts(photos[number]).some(isFound));
   if (key) numbers.sort((one, other) => key(photos[one]) - key(photos[other]));
   return isFalling ? numbers.reverse() : numbers;
 }
@@ -41,7 +43,8 @@ function showPhotos() {
   const pattern = patternOf(byId("word").value.normalize("NFC"));
   const numbers = chosen(pattern);
   byId("direction").textContent = (ORDERS[byId("sort").value] ?? ORDERS_OF_SCORES)[Number(isFalling)];
-  byId("count").textContent = pattern ? `${numbers.length.toLocaleString("en")} of ${count(photos.length, "photo")}` : count(photos.length, "photo");
+  const all = count(photos.length, "photo");
+  byId("count").textContent = pattern ? `${counted(numbers.length)} of ${all}` : all;
   watch?.disconnect();
   const list = byId("photos");
   const chunks = [];
@@ -53,9 +56,10 @@ function showPhotos() {
   }
   list.replaceChildren(...(chunks.length ? chunks : [make("p", { className: "none" }, "No photo has this word.")]));
   if (!chunks.length) return;
+  const inReferences = byId("scope").value === "caption" ? null : pattern;
   const fill = (chunk) => {
     chunk.style.minHeight = "";
-    chunk.replaceChildren(...numbersOf.get(chunk).map((number) => cardOf(number, byId("scope").value === "caption" ? null : pattern)));
+    chunk.replaceChildren(...numbersOf.get(chunk).map((number) => cardOf(number, inReferences)));
   };
   fill(chunks[0]);
   const height = chunks[0].offsetHeight; // what the others will have, until they are seen
@@ -92,7 +96,8 @@ function listenToControls() {
     again();
   });
   byId("hint").textContent = grid
-    ? "Point at a word of a caption, tap it, or go from word to word with the arrow keys: the photo shows where the network looked when it said it, and stays dark where it did not."
+    ? "Point at a word of a caption, tap it, or go from word to word with the arrow keys: the photo shows where the " +
+      "network looked when it said it, and is dark where it did not."
     : "This model has no attention: it is told of the photo once, before its first word.";
 }
 

@@ -13,7 +13,8 @@ function cardOf(number, pattern) {
     : make("div", { className: "gone" }, "photo not found");
   const words = photo.words.map((word, place) => {
     const spaces = word.match(/^\s*/)[0];
-    const button = make("button", { type: "button", className: "word", disabled: !isSeen, tabIndex: place ? -1 : 0 }, word.trim());
+    if (!isSeen) return [word];
+    const button = make("button", { type: "button", className: "word", tabIndex: place ? -1 : 0 }, word.trim());
     button.dataset.place = place;
     return [spaces, button];
   });
@@ -25,7 +26,8 @@ function cardOf(number, pattern) {
       make("p", { className: "said" }, ...words.flat()),
       make("p", { className: "marks" }, ...content.sentence_scores.map((name, column) =>
         make("span", {}, `${LABELS[name] ?? name} `, make("b", {}, points(photo.scores[column]))))),
-      make("ul", { className: "references" }, ...photo.references.map((text) => make("li", {}, ...marked(text, pattern)))),
+      make("ul", { className: "references" },
+        ...photo.references.map((text) => make("li", {}, ...marked(text, pattern)))),
       make("p", { className: "name" }, photo.image)));
   card.dataset.number = number;
   return card;
@@ -62,13 +64,14 @@ function look(card, word) {
   const bytes = atob(pictureOf(card.dataset.number)[1]);
   const context = seen.querySelector("canvas").getContext("2d");
   const pixels = context.createImageData(grid, grid);
+  // black, thinner where the network looked; to the power of 0.7, or only the brightest region would be seen
   for (let region = 0; region < grid * grid; region++)
     pixels.data[4 * region + 3] = 204 * (1 - (bytes.charCodeAt(place * grid * grid + region) / 255) ** 0.7);
   context.putImageData(pixels, 0, 0);
 }
 
 function listenToWords(list) {
-  const wordOf = (event) => event.target.closest?.(".word:not(:disabled)");
+  const wordOf = (event) => event.target.closest?.(".word");
   const cardOfWord = (word) => word.closest(".photo");
   const lookAt = (event) => {
     const word = wordOf(event);

@@ -8,7 +8,8 @@ const LABELS = {
 };
 const MOST_LENGTHS = 30; // longer ones share a bar
 const byId = (id) => document.getElementById(id);
-const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+const counted = (number) => number.toLocaleString("en");
+const count = (number, noun) => `${counted(number)} ${noun}${number === 1 ? "" : "s"}`;
 const share = (part) => `${(100 * part).toFixed(1)}%`;
 const points = (fraction) => (100 * fraction).toFixed(1);
 
@@ -27,10 +28,12 @@ function showScores() {
   document.title = `captioner: ${result.model} on ${result.split}`;
   byId("title").textContent = `${result.model} on the ${result.split} split`;
   byId("about").textContent =
-    `${count(result.num_photos, "photo")}, ${references} a photo, beam of ${result.beam_size}, tokenizer ${result.tokenizer}`;
+    `${count(result.num_photos, "photo")}, ${references} a photo, beam of ${result.beam_size}, ` +
+    `tokenizer ${result.tokenizer}`;
   const level = `${Math.round(100 * result.bootstrap.level)}%`;
   byId("scale").textContent =
-    `Scores are printed as in papers, times 100; bars are intervals of ${level}, ${count(result.bootstrap.resamples, "resample")} of photos. ` +
+    `Scores are printed as in papers, times 100; bars are intervals of ${level}, ` +
+    `${count(result.bootstrap.resamples, "resample")} of photos. ` +
     "Of single photos BLEU-4 is smoothed (Lin and Och 2004: one is added to matches and guesses above single words), " +
     "and CIDEr-D counts words by how rare they are in the references of all these photos.";
   for (const [name, [low, high]] of Object.entries(result.intervals)) {
@@ -44,7 +47,7 @@ function showScores() {
       make("div", { className: "interval" }, bar)));
   }
   const wording = {
-    "distinct captions": `${result.num_distinct_captions.toLocaleString("en")} of ${result.num_photos.toLocaleString("en")}`,
+    "distinct captions": `${counted(result.num_distinct_captions)} of ${counted(result.num_photos)}`,
     "words a caption": result.mean_words.toFixed(1),
     "broken endings": share(result.broken_endings),
     "repeated phrases": share(result.repeated_phrases),
@@ -56,8 +59,9 @@ function showScores() {
 
 function showLengths() {
   const sum = (counts) => counts.reduce((total, number) => total + number, 0);
-  const cut = (counts) => [...counts.slice(0, MOST_LENGTHS), sum(counts.slice(MOST_LENGTHS))].map((n) => n / sum(counts));
-  const of = { captions: cut(content.lengths.captions), references: cut(content.lengths.references) };
+  const cut = (counts) => [...counts.slice(0, MOST_LENGTHS), sum(counts.slice(MOST_LENGTHS))];
+  const shares = (counts) => cut(counts).map((number) => number / sum(counts));
+  const of = { captions: shares(content.lengths.captions), references: shares(content.lengths.references) };
   const at = (kind, length) => of[kind][length] ?? 0;
   const lengths = [...Array(MOST_LENGTHS + 1).keys()].filter((n) => at("captions", n) || at("references", n));
   const first = lengths[0], last = lengths.at(-1);
@@ -67,7 +71,8 @@ function showLengths() {
   let isMarked = false;
   for (let length = first; length <= last; length++) {
     const name = length === MOST_LENGTHS ? `${length}+` : `${length}`;
-    const column = make("div", { title: `${name} tokens: ${share(at("captions", length))} of the captions, ${share(at("references", length))} of the references` });
+    const shared = ["captions", "references"].map((kind) => `${share(at(kind, length))} of the ${kind}`).join(", ");
+    const column = make("div", { title: `${name} tokens: ${shared}` });
     for (const kind of ["captions", "references"]) {
       const bar = make("i", { className: `of-${kind}` });
       bar.style.height = `${(90 * at(kind, length)) / most}%`;
@@ -88,11 +93,11 @@ function showUnusedWords() {
   const missed = unused.filter(([, times]) => times > 0);
   const others = unused.slice(missed.length).map(([word]) => word);
   byId("unused-count").textContent =
-    `${unused.length.toLocaleString("en")} of the vocabulary's ${count(size, "word")}` +
+    `${counted(unused.length)} of the vocabulary's ${count(size, "word")}` +
     (missed.length ? "; first those that these photos' references say, and how often" : "");
   byId("unused-words").append(
     ...missed.map(([word, times]) =>
-      make("button", { type: "button", value: word }, `${word} `, make("span", {}, times.toLocaleString("en")))),
+      make("button", { type: "button", value: word }, `${word} `, make("span", {}, counted(times)))),
     others.length ? make("p", { className: "quiet" }, others.join("  ")) : "");
   byId("unused-words").addEventListener("click", ({ target }) => {
     const word = target.closest("button")?.value;
