@@ -17,10 +17,14 @@ from captioner.errors import ImageError
 
 IMAGE_SUFFIXES = frozenset(
     (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif")
-    + (".ppm", ".pgm", ".pnm", ".jp2", ".ico", ".tga")
+    + (".heic", ".heif", ".hif", ".ppm", ".pgm", ".pnm", ".jp2", ".ico", ".tga")
 )
 ImageSource = str | os.PathLike | bytes | Image.Image | np.ndarray
 
+# How a HEIF file begins after four bytes: its major brand (ISO/IEC 23008-12, 10.2 and annex B).
+_HEIF_BRANDS = tuple(
+    b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+)
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -71,6 +75,20 @@ def _read(source: ImageSource, size: int, shape_of: Callable[[int, int], tuple[i
         raise ImageError(f"{_name(source)}: {_reason(error)}") from error
 
 
+def photo_shape(source: ImageSource) -> tuple[int, int]:
+    """Height and width of the photo, upright, in pixels. Raises: ImageError as `read_image` does."""
+    try:
+        with _open(source) as image:
+            if image.format not in ("JPEG", "MPO"):  # which tell all before their pixels
+                image.load()
+            height, width = image.height, image.width
+            return (width, height) if 5 <= _orientation(image) <= 8 else (height, width)
+    except ImageError:
+        raise
+    except Exception as error:  # as in `read_image`
+        raise ImageError(f"{_name(source)}: {_reason(error)}") from error
+
+
 def cropped(image: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
     """The part of the photo inside the box, squeezed into the square: (size, size, 3) uint8.
 
@@ -90,10 +108,35 @@ def _open(source: ImageSource) -> Image.Image:
         if not (source.size and (source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4)))):
             raise ImageError(f"an image array must be (height, width) or (height, width, 3 or 4), not {source.shape}")
         return Image.fromarray(source)
-    image = Image.open(io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source)
+    file = io.BytesIO(source) if isinstance(source, bytes | bytearray | memoryview) else source
+    try:
+        image = Image.open(file)
+    except Image.UnidentifiedImageError:
+        if not _is_heif(file):
+            raise
+        _learn_heif(_name(source))
+        image = Image.open(file)
     if image.format == "EPS":  # which Pillow would decode by starting Ghostscript on it
         raise ImageError(f"{_name(source)}: PostScript, not a photo")
     return image
+
+
+def _is_heif(file) -> bool:
+    if isinstance(file, io.BytesIO):
+        head = file.getvalue()[4:12]
+    else:
+        with open(file, "rb") as opened:
+            head = opened.read(12)[4:]
+    return head in _HEIF_BRANDS
+
+
+def _learn_heif(name: str) -> None:
+    """From now on Pillow opens HEIF files. Raises: ImageError where what that takes is not installed."""
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError as error:
+        raise ImageError(f"{name}: HEIC photos are read with pip install 'captioner[heic]'") from error
+    register_heif_opener()
 
 
 def _orientation(image: Image.Image) -> int:

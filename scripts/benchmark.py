@@ -1,6 +1,7 @@
 """Figures of speed and memory, measured on the machine at hand, as JSON.
 
     python scripts/benchmark.py caption [--quick] [--json FILE]                # beside its marks, as a table
+    python scripts/benchmark.py caption-choices                           # batch sizes and threads
     python scripts/benchmark.py annotations-growth
     python scripts/benchmark.py prepare-speed [--photos DIR]
     python scripts/benchmark.py prepare-growth [--photos DIR]
@@ -18,7 +19,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import annotations, captioning, preparing, training
+from benchmarks import annotations, captioning, choices, preparing, training
 
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow")
 
@@ -41,6 +42,7 @@ def main() -> None:
     json_path = "--json", {"dest": "json_path", "type": Path, "metavar": "FILE", "help": "write the figures there"}
     peer = "--peer-python", {"metavar": "FILE", "help": "Python with PyTorch and transformers, for BLIP-base"}
     add("caption", captioning.caption, quick, peer, json_path)
+    add("caption-choices", choices.caption_choices, turns)
     add("annotations-growth", annotations.annotations_growth)
     add("prepare-speed", preparing.prepare_speed, photos)
     add("prepare-growth", preparing.prepare_growth, photos)

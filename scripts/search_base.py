@@ -9,12 +9,13 @@ leaves the others. A variation that was broken off is gone on with, and one that
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
 
-from compare_decoders import train_one
-
+from captioner.datasets import Dataset
 from captioner.errors import CaptionerError, OptionsError
-from captioner.options import NetworkOptions, Options, TrainingOptions
+from captioner.model_folder import ModelFolder
+from captioner.options import DecodingOptions, NetworkOptions, Options, TrainingOptions
 
 DEFAULTS = "defaults"
 
@@ -44,6 +45,15 @@ def parse_variation(text: str) -> dict[str, str]:
             raise OptionsError(f"--try takes NAME=VALUE with one of {', '.join(sorted(known))}, not {part!r}")
         changes[name] = value
     return changes
+
+
+def train_one(data_dir: Path, output_dir: Path, network: NetworkOptions, training: TrainingOptions) -> ModelFolder:
+    from captioner.cli.encoders import encoder_of
+    from captioner.training import Listener, Run, train
+
+    dataset = Dataset.open(data_dir)
+    run = Run(dataset, output_dir, *encoder_of(dataset), network, training, DecodingOptions())
+    return train(run, True, Listener(say=lambda line: print(line, file=sys.stderr)))
 
 
 def table_row(variation: str, seed: int, record: dict) -> str:

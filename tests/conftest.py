@@ -79,6 +79,16 @@ def tiny_model_dir(tmp_path_factory, make_run):
 
 
 @pytest.fixture(scope="session")
+def blind_model_dir(tmp_path_factory, make_run):
+    """The folder of a GRU of 32 units without attention, trained for a moment; nobody may change it."""
+    from captioner.training import Listener, train
+
+    network = NetworkOptions("gru", attention=False, units=32, embedding_dim=16)
+    run = make_run(tmp_path_factory.mktemp("models") / "blind", network=network, epochs=1, learning_rate=5e-3)
+    return train(run, resume=True, listener=Listener()).path
+
+
+@pytest.fixture(scope="session")
 def flickr8k_dir():
     """Flickr8k as its authors laid it out, where `CAPTIONER_FLICKR8K` says it is."""
     folder = os.environ.get("CAPTIONER_FLICKR8K")

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps, features
 
 from captioner.errors import ImageError
-from captioner.images import IMAGE_SUFFIXES, find_images, is_image_name, read_image, read_images, read_thumbnail
+from captioner.images import (
+    IMAGE_SUFFIXES,
+    find_images,
+    is_image_name,
+    photo_shape,
+    read_image,
+    read_images,
+    read_thumbnail,
+)
 
 SIZE = 32
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 255, 255)
@@ -123,6 +131,7 @@ def test_the_square_equals_squeezing_the_turned_photo(image_format, orientation,
     assert upright.size == ((90, 60) if orientation < 5 else (60, 90))
     assert mean_difference(read_image(path, SIZE), squeezed(upright)) < 0.5
     assert mean_difference(read_image(Image.open(path), SIZE), squeezed(upright)) < 0.5
+    assert photo_shape(path) == photo_shape(path.read_bytes()) == (upright.height, upright.width)
 
 
 def test_every_orientation_gives_the_same_square_for_photos_that_look_the_same():
@@ -287,6 +296,11 @@ def message_of(source):
 
 def test_a_missing_photo_is_named(tmp_path):
     assert message_of(tmp_path / "gone.jpg") == f"{tmp_path / 'gone.jpg'}: no such file"
+
+
+def test_a_missing_photo_has_no_shape(tmp_path):
+    with pytest.raises(ImageError, match=r"nosuch\.jpg: no such file"):
+        photo_shape(tmp_path / "nosuch.jpg")
 
 
 def test_a_folder_is_no_photo(tmp_path):

@@ -42,12 +42,16 @@ def test_the_watch_itself_sees_what_is_loaded():
         ["--help"],
         ["--version"],
         ["caption", "--help"],
+        ["watch", "--help"],
+        ["completion", "bash"],
         ["prepare", "--help"],
         ["train", "--help"],
+        ["compare", "--help"],
         ["evaluate", "--help"],
         ["score", "--help"],
         ["models", "--help"],
         ["export", "--help"],
+        ["explain", "--help"],
     ],
     ids=" ".join,
 )
@@ -63,6 +67,12 @@ def test_importing_the_package_loads_no_arrays():
     assert done.stdout.startswith("[] 0.")
 
 
+def test_planning_a_comparison_loads_no_keras_that_would_lie_beside_the_trainings_it_starts():
+    code = f"import sys, captioner.comparison.plan; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_caption_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset):
     photo = drawings_dataset.photo_path(drawings_dataset.split("test")[0])
     out, loaded = run("caption", photo, "--model", tiny_model_dir, watched=HEAVY)
@@ -70,9 +80,26 @@ def test_caption_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dat
     assert loaded == ""
 
 
+def test_explain_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset, tmp_path):
+    photo = drawings_dataset.photo_path(drawings_dataset.split("test")[0])
+    given = ["explain", photo, "--model", tiny_model_dir, "--json", tmp_path / "explain.json"]
+    assert run(*given, watched=HEAVY)[1] == "h5py"
+    assert run(*given, "-o", tmp_path / "explain.png", watched=HEAVY)[1] == "h5py,matplotlib"
+
+
 def test_caption_of_a_folder_as_json_lines_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset):
     folder = drawings_dataset.photo_path(drawings_dataset.split("test")[0]).parent
     out, loaded = run("caption", folder, "-f", "jsonl", "--model", tiny_model_dir, watched=HEAVY)
+    assert len(out.splitlines()) == 6
+    assert loaded == ""
+
+
+def test_sidecars_and_metadata_load_neither_tensorflow_nor_keras(tiny_model_dir, drawings_dataset, tmp_path):
+    folder = drawings_dataset.photo_path(drawings_dataset.split("test")[0]).parent
+    for photo in folder.iterdir():
+        (tmp_path / photo.name).write_bytes(photo.read_bytes())
+    arguments = "--sidecar", "xmp", "--write-metadata", "both", "--model", tiny_model_dir
+    out, loaded = run("caption", tmp_path, *arguments, watched=HEAVY)
     assert len(out.splitlines()) == 6
     assert loaded == ""
 

@@ -7,9 +7,14 @@ from importlib import import_module
 import click
 
 from captioner import __version__
+from captioner.cli.settings import read_settings, settings_path, with_variables
 from captioner.errors import CaptionerError
 
-COMMANDS = ("caption", "prepare", "train", "evaluate", "score", "models", "export")
+COMMANDS = (
+    *("caption", "watch", "explain"),
+    *("prepare", "train", "compare", "evaluate", "score"),
+    *("models", "export", "completion"),
+)
 
 INTERRUPTED = 130
 
@@ -21,7 +26,7 @@ class _Commands(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx, name):
-        return getattr(import_module(f"captioner.cli.{name}"), name) if name in COMMANDS else None
+        return with_variables(getattr(import_module(f"captioner.cli.{name}"), name)) if name in COMMANDS else None
 
     def main(self, *args, standalone_mode=True, **kwargs):
         if not standalone_mode:
@@ -60,8 +65,14 @@ def _let_go_of_stdout() -> None:
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="captioner")
-def main():
+@click.pass_context
+def main(ctx):
     """Caption photos, and train captioners of your own.
+
+    Options may stand in captioner.toml, a table a command, and in variables such as CAPTIONER_CAPTION_BEAM_SIZE.
 
     Example: captioner caption photo.jpg
     """
+    if (path := settings_path()) is not None:
+        command, *commands = (main.get_command(ctx, name) for name in (ctx.invoked_subcommand, *COMMANDS))
+        ctx.default_map = {command.name: read_settings(path, command, commands)}

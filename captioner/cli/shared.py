@@ -39,6 +39,36 @@ def search_options(command):
     return command
 
 
+def filter_options(command):
+    """--include and --exclude"""
+    for decorate in (
+        click.option("--exclude", multiple=True, metavar="GLOB", help="None of these; may be repeated."),
+        click.option("--include", multiple=True, metavar="GLOB", help="Only these files of folders; may be repeated."),
+    ):
+        command = decorate(command)
+    return command
+
+
+def batch_options(command):
+    """How a batch is worked through, and how it is told of: --batch-size, --threads, --errors, --progress."""
+    for decorate in (
+        click.option(
+            "--progress",
+            type=click.Choice(["auto", "on", "off"]),
+            default="auto",
+            show_default=True,
+            help="Show a progress bar on stderr.",
+        ),
+        click.option("--errors", type=PATH, metavar="FILE", help="Write what failed there, as JSON Lines."),
+        click.option("--threads", type=int, metavar="N", help="Threads to compute with.  [default: all cores]"),
+        click.option(
+            "--batch-size", type=int, default=16, show_default=True, metavar="N", help="Photos captioned together."
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
 def decoding_options(base, beam_size=None, candidates=None, min_words=None, max_words=None):
     """The model's decoding options with what the user asked for in their place.
 
@@ -156,9 +186,9 @@ def shown(items: Iterable, total: int, unit: str, title: str) -> Iterator:
             bar.update()
 
 
-def list_failures(failures: list[str], word: str = "failed", most: int = 20) -> None:
-    """Names what failed, last on stderr."""
+def list_failures(failures: list[str], word: str = "failed", most: int = 20, where: object = None) -> None:
+    """Names what failed, last on stderr. where: a file that names the rest."""
     for failure in failures[:most]:
         say(f"{word}: {' '.join(failure.splitlines())}")
     if len(failures) > most:
-        say(f"{word}: and {len(failures) - most} more")
+        say(f"{word}: and {len(failures) - most:,} more" + ("" if where is None else f", see {where}"))

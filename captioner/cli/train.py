@@ -4,40 +4,20 @@ import click
 
 from captioner.cli.sample import SAMPLE_DIR, prepare_sample, sample_options, show_sample
 from captioner.cli.shared import PATH, progress_bar, say
+from captioner.cli.training_options import option_of, training_options, with_asked
 from captioner.quiet import without_native_chatter
-
-
-def _option(name, of, help, **settings):
-    """An option that leaves its default to the options class it belongs to."""
-    return click.option(name, metavar=settings.pop("metavar", "N"), help=f"{help}  [default: {of}]", **settings)
 
 
 @click.command()
 @click.argument("data_dir", type=PATH, required=False)
 @click.argument("output_dir", type=PATH, required=False)
-@_option(
+@option_of(
     "--decoder", "lstm", "Kind of recurrent cell.", type=click.Choice(["rnn", "lstm", "gru"]), metavar="rnn|lstm|gru"
 )
-@click.option(
-    "--attention/--no-attention",
-    default=None,
-    help="Look at the regions of the photo at every word, or only at the start.  [default: attention]",
+@training_options(has_sample=True)
+@option_of(
+    "--crops", "0", "Random crops of every photo, seen in its place half of the time; needs the photos.", type=int
 )
-@_option("--units", "512; sample: 128", "Width of the recurrent state.", type=int)
-@_option("--embedding-dim", "256; sample: 64", "Width of word embeddings.", type=int)
-@_option("--dropout", "0.5; sample: 0", "Share of values dropped while training.", type=float, metavar="X")
-@_option("--epochs", "14; sample: 20", "Times the train split is seen.", type=int)
-@_option("--batch-size", "16; sample: 8", "Photos a step, each with all its captions.", type=int)
-@_option("--learning-rate", "0.0006; sample: 0.004", "Peak of the schedule.", type=float, metavar="X")
-@_option("--label-smoothing", "0.1", "Share of probability given to all other words.", type=float, metavar="X")
-@_option("--patience", "5", "Epochs without a better dev CIDEr-D before stopping.", type=int)
-@_option("--seed", "0", "Decides weights, order and dropout.", type=int)
-@click.option(
-    "--mirror/--no-mirror",
-    default=None,
-    help="Learn from photos in a mirror, too, left said as right; needs the photos.  [default: mirror; sample: no]",
-)
-@_option("--crops", "0", "Random crops of every photo, seen in its place half of the time; needs the photos.", type=int)
 @click.option(
     "--init", metavar="NAME|DIR", help="Go on from this model: its network, its words, and the new ones of DATA_DIR."
 )
@@ -48,8 +28,8 @@ def _option(name, of, help, **settings):
     " to have settled, and --epochs and --learning-rate are of the fine-tuning. Needs the photos, and room for what"
     " is kept of each: about 1 GB for Flickr8k.",
 )
-@_option("--fine-tune-epochs", "4", "Epochs of fine-tuning.", type=int)
-@_option("--fine-tune-learning-rate", "0.00003", "Peak of the encoder's schedule.", type=float, metavar="X")
+@option_of("--fine-tune-epochs", "4", "Epochs of fine-tuning.", type=int)
+@option_of("--fine-tune-learning-rate", "0.00003", "Peak of the encoder's schedule.", type=float, metavar="X")
 @click.option(
     "--objective",
     type=click.Choice(["cross-entropy", "self-critical"]),
@@ -58,17 +38,15 @@ def _option(name, of, help, **settings):
     help="What the decoder learns from: the next word of given captions; or, once it has settled, how captions that it"
     " says score. With --init it is taken to have settled, and --epochs and --learning-rate are of what follows.",
 )
-@_option("--self-critical-epochs", "5", "Epochs of self-critical training.", type=int)
+@option_of("--self-critical-epochs", "5", "Epochs of self-critical training.", type=int)
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on with an interrupted run.")
 def train(
     data_dir,
     output_dir,
     decoder,
-    attention,
-    units,
-    embedding_dim,
-    dropout,
-    mirror,
+    network,
+    training,
+    crops,
     init,
     fine_tune_encoder,
     fine_tune_epochs,
@@ -76,7 +54,6 @@ def train(
     objective,
     self_critical_epochs,
     resume,
-    **training,
 ):
     """Train a captioner on a prepared dataset.
 
@@ -100,6 +77,7 @@ def train(
     for option, is_given in (("--init", init is not None), ("--fine-tune-encoder", fine_tune_encoder)):
         if is_sample and is_given:
             raise click.UsageError(f"{option} goes with DATA_DIR and OUTPUT_DIR")
+    network, training = network | {"decoder": decoder}, training | {"crops": crops}
     tuning = {"epochs": fine_tune_epochs, "learning_rate": fine_tune_learning_rate}
     if not fine_tune_encoder and set(tuning.values()) != {None}:
         raise click.UsageError("--fine-tune-epochs and --fine-tune-learning-rate go with --fine-tune-encoder")
@@ -113,15 +91,12 @@ def train(
     elif init is not None and fine_tune_encoder:
         training, tuning = _as_second_phase(training, tuning, "--fine-tune-epochs", "decoder_learning_rate")
     source = None if init is None else open_model(init)
-    training["flipped_share"] = {None: None, True: TrainingOptions().flipped_share, False: 0.0}[mirror]
-    network = {"decoder": decoder, "attention": attention, "units": units}
-    network |= {"embedding_dim": embedding_dim, "dropout": dropout}
     bases = (
         sample_options() if is_sample else (NetworkOptions() if source is None else source.network, TrainingOptions())
     )
-    network, training = (_with_asked(base, asked) for base, asked in zip(bases, (network, training), strict=True))
-    tuning = _with_asked(FineTuningOptions(), tuning) if fine_tune_encoder else None
-    speaking = _with_asked(SelfCriticalOptions(), speaking) if speaks else None
+    network, training = (with_asked(base, asked) for base, asked in zip(bases, (network, training), strict=True))
+    tuning = with_asked(FineTuningOptions(), tuning) if fine_tune_encoder else None
+    speaking = with_asked(SelfCriticalOptions(), speaking) if speaks else None
     if is_sample:
         data_dir, output_dir = prepare_sample(), SAMPLE_DIR
     folder = _train(data_dir, output_dir, network, training, DecodingOptions(), source, tuning, speaking, resume)
@@ -131,13 +106,6 @@ def train(
         click.echo(f"model: {output_dir}")
         say(f"caption with it: captioner caption photo.jpg --model {output_dir}")
     return 0
-
-
-def _with_asked(base, asked: dict):
-    """The options with what the user asked for in their place."""
-    from dataclasses import replace
-
-    return replace(base, **{name: value for name, value in asked.items() if value is not None})
 
 
 def _as_second_phase(training: dict, second: dict, option: str, learning_rate: str) -> tuple[dict, dict]:

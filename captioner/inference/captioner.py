@@ -29,7 +29,7 @@ class Caption:
 
     log_prob: natural log, summed over the tokens, the end included; confidence: exp of its mean a token, 0 to 1;
     candidates: the captions found, this one first, where more than one was asked for; tokens: ids of the model's
-    vocabulary, without start and end.
+    vocabulary, without start and end; low_confidence: whether it is below what was asked for.
     """
 
     text: str
@@ -38,6 +38,7 @@ class Caption:
     model: str
     candidates: tuple["Caption", ...] = ()
     tokens: tuple[int, ...] = ()
+    low_confidence: bool = False
 
 
 class Captioner:

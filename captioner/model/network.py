@@ -85,10 +85,20 @@ class CaptionNetwork(keras.Model):
         token: (photos, beams) int32; state: (photos, beams, states * units); keys, values as from `begin`
         -> log_probs: (photos, beams, vocabulary), natural log; attention: (photos, beams, regions), sums to 1.
         """
+        states = self.move(token, tf.split(state, self.num_states, axis=-1))
+        return {"state": tf.concat(states, axis=-1)} | self.choose(states[0], keys, values)
+
+    def move(self, token, states):
+        """The cell's states once it has read a token; what it says, the hidden state, comes first.
+
+        token: (photos, beams) int32; states: each (photos, beams, units), as many as `num_states`.
+        """
         embedded = tf.gather(self.embedding.embeddings, token)  # (photos, beams, embedding)
-        states = run_step(self.recurrent.cell, embedded, tf.split(state, self.num_states, axis=-1))
-        hidden = states[0]
-        result = {"state": tf.concat(states, axis=-1)}
+        return run_step(self.recurrent.cell, embedded, states)
+
+    def choose(self, hidden, keys=None, values=None):
+        """What a hidden state, (photos, beams, units), makes likely: `{"log_probs", "attention"}` as of `step`."""
+        result = {}
         if self.options.attention:
             seen, result["attention"] = self._look(dense(self.query_projection, hidden), keys, values)
             hidden = dense(self.combination, tf.concat([hidden, seen], axis=-1))

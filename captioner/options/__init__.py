@@ -1,6 +1,6 @@
 """Every set of options as a frozen dataclass: defaults, checks when made, JSON both ways.
 
-Each is imported when it is asked for: whoever captions needs two of them.
+Each is imported when it is asked for: whoever captions needs few of them.
 """
 
 from importlib import import_module
@@ -13,9 +13,11 @@ _HOMES = {
     "DecodingOptions": "decoding",
     "DECODERS": "network",
     "NetworkOptions": "network",
+    "OutputOptions": "outputs",
     "PrepareOptions": "preparing",
     "FineTuningOptions": "training",
     "SelfCriticalOptions": "training",
+    "ShapeOptions": "shape",
     "TrainingOptions": "training",
 }
 __all__ = ["SPLITS", *_HOMES]

@@ -1,5 +1,42 @@
-"""Where captions go: writers, figures."""
+"""Where captions go: streams and files of records, sidecars, photos' metadata; and figures."""
 
-from captioner.outputs.writers import WRITERS, Writer, open_writer
+from typing import TextIO
 
-__all__ = ["WRITERS", "Writer", "open_writer"]
+from captioner.errors import CaptionerError
+from captioner.options import OutputOptions, ShapeOptions
+from captioner.outputs.forms import FORMS
+from captioner.outputs.output import Output
+from captioner.outputs.streams import RecordFile, Stream
+
+
+def open_outputs(
+    options: OutputOptions, shape: ShapeOptions, stdout: TextIO, bare: bool = False, candidates: int = 1
+) -> list[Output]:
+    """Every output that is asked for.
+
+    bare: the one photo that was asked for needs no name, as text. candidates: captions of a photo, at most.
+    Raises: CaptionerError when a file of records cannot be gone on with.
+    """
+    outputs: list[Output] = []
+    if options.speaks:
+        name = options.format or "text"
+        form = FORMS[name](bare, shape.min_confidence is not None)
+        if options.output is None:
+            outputs.append(Stream(form, stdout, shape))
+        else:
+            if bare and options.existing == "error" and options.output.exists():
+                raise CaptionerError(f"{options.output} is there already")
+            goes_on = options.existing != "overwrite" and not (name == "text" and bare)
+            outputs.append(RecordFile(options.output, form, goes_on, shape, 1 if name == "jsonl" else candidates))
+    if options.sidecar:
+        from captioner.outputs.sidecars import open_sidecars
+
+        outputs.append(open_sidecars(options, shape))
+    if options.write_metadata:
+        from captioner.outputs.metadata_outputs import Metadata
+
+        outputs.append(Metadata(options, shape))
+    return outputs
+
+
+__all__ = ["Output", "RecordFile", "Stream", "open_outputs"]

@@ -1,59 +1,76 @@
-"""Fonts for words of any script, of those that are installed."""
+"""Fonts that have what is to be drawn: Matplotlib's own has no Korean, Chinese or Japanese."""
 
-import re
+import unicodedata
 from functools import cache
-from pathlib import Path
 
 from PIL import ImageFont
 
-_DEFAULTS = {False: "DejaVuSans.ttf", True: "DejaVuSans-Bold.ttf"}  # they come with Matplotlib
-_LIKELY = ("CJK", "Noto", "Nanum|malgun|AppleGothic|Gulim", "msyh|simhei|simsun|PingFang|Hei|wqy", "Unicode|Droid")
+OWN_FAMILY = "DejaVu Sans"  # comes with Matplotlib
+_HAS_NO_SHAPES = "Last Resort"  # has a box for every character there is
+
+
+def fonts_for(text: str) -> tuple[list[str], str]:
+    """The font families that together have the characters of the text, and the characters that no installed one has.
+
+    The first family is Matplotlib's own, the others are taken where it lacks a character.
+    """
+    from matplotlib.font_manager import FontProperties, findfont, fontManager
+
+    lacking = {char for char in text if not char.isspace() and unicodedata.category(char)[0] != "C"}
+    lacking -= _characters(findfont(FontProperties(OWN_FAMILY)))
+    families = [OWN_FAMILY]
+    if lacking:
+        _learn_new_fonts()
+        upright = [font for font in fontManager.ttflist if font.style == "normal"]
+        # as the rest of the page where there is a choice, and by name, so that the choice never depends on chance
+        for font in sorted(upright, key=lambda f: ("Sans" not in f.name, f.weight != 400, f.name, f.fname)):
+            found = set() if _HAS_NO_SHAPES in font.name else lacking & _characters(font.fname)
+            if found:
+                families.append(font.name)
+                lacking -= found
+            if not lacking:
+                break
+    return families, "".join(sorted(lacking))
 
 
 def font_for(text: str, size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """A font with all letters of the text: Matplotlib's own, or where that lacks some an installed one that has them.
+    """For Pillow, a font with the letters of the text: Matplotlib's own, or where that lacks some an installed one.
 
-    size: pixels. Where no font has them all, it is the first one, which shows boxes.
+    size: pixels. Letters that no font has are shown as boxes.
     """
-    default = _default_path(bold)
-    strange = frozenset(map(ord, text)) - _codes_of(default) - {ord(" ")}
-    return _opened((strange and _path_with(strange)) or default, size)
+    return _opened(_family_for(frozenset(text)), size, bold)
 
 
 @cache
-def _opened(path: str, size: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(path, size)
+def _family_for(letters: frozenset[str]) -> str:
+    return fonts_for("".join(sorted(letters)))[0][-1]
 
 
 @cache
-def _default_path(bold: bool) -> str:
-    import matplotlib
+def _opened(family: str, size: int, bold: bool) -> ImageFont.FreeTypeFont:
+    from matplotlib.font_manager import FontProperties, findfont
 
-    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / _DEFAULTS[bold])
-
-
-@cache
-def _path_with(codes: frozenset[int]) -> str | None:
-    return next((path for path in _installed() if codes <= _codes_of(path)), None)
+    return ImageFont.truetype(findfont(FontProperties(family, weight="bold" if bold else "normal")), size)
 
 
-@cache
-def _installed() -> list[str]:
-    """Files of fonts, those first that are likely to have many letters, in one order on every run."""
-    from matplotlib.font_manager import findSystemFonts
-
-    def rank(path):
-        likely = (place for place, names in enumerate(_LIKELY) if re.search(names, Path(path).name))
-        return next(likely, len(_LIKELY)), "Regular" not in path, path
-
-    return sorted(findSystemFonts(), key=rank)
-
-
-@cache
-def _codes_of(path: str) -> frozenset[int]:
-    from matplotlib.ft2font import FT2Font
+def _characters(path: str) -> set[str]:
+    """Those that the font has an outline for."""
+    from matplotlib.font_manager import get_font
 
     try:
-        return frozenset(FT2Font(path).get_charmap())
-    except (OSError, RuntimeError):  # not every file in the folders of fonts can be read
-        return frozenset()
+        font = get_font(path)
+    except (OSError, RuntimeError):  # gone since it was listed, or broken: another may do
+        return set()
+    return {chr(code) for code in font.get_charmap()} if font.scalable else set()
+
+
+def _learn_new_fonts() -> None:
+    """Lists the fonts that were installed after Matplotlib made its list."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    known = {font.fname for font in fontManager.ttflist}
+    for path in sorted(set(findSystemFonts()) - known):
+        try:
+            fontManager.addfont(path)
+        except (OSError, RuntimeError, ValueError, KeyError):  # broken, or of a kind that cannot be drawn
+            continue

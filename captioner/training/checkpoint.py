@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import BadZipFile
@@ -77,21 +78,34 @@ def load_checkpoint(path: Path, run: dict) -> tuple[list[np.ndarray], Progress]:
 
     Raises: OptionsError when the run there was begun with other options or data; ModelError when it is unreadable.
     """
+    with _opened(path, run) as (file, header):
+        state = [file[name] for name in _numbered(file.files, "state_")]
+        best = [file[name] for name in _numbered(file.files, "best_")]
+    return state, Progress(best_weights=best, **header)
+
+
+def check_checkpoint(path: Path, run: dict) -> None:
+    """Raises: as `load_checkpoint`, by what the checkpoint says of itself; its weights are not read."""
+    with _opened(path, run):
+        pass
+
+
+@contextmanager
+def _opened(path: Path, run: dict):
+    """The file of arrays, and the fields of `_IN_HEADER`."""
     try:
         with np.load(path, allow_pickle=False) as file:
             header = _ADDED_SINCE | json.loads(file["header"].tobytes())
-            state = [file[name] for name in _numbered(file.files, "state_")]
-            best = [file[name] for name in _numbered(file.files, "best_")]
-        done = {name: header[name] for name in ("run", *_IN_HEADER)}
+            begun, fields = header["run"], {name: header[name] for name in _IN_HEADER}
+            changed = changed_options(begun, run)
+            if changed:
+                raise OptionsError(
+                    f"{path.parent}: an unfinished run with other options is there ({changed});"
+                    " give the same options to go on, --no-resume to begin anew, or another folder"
+                )
+            yield file, fields
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise ModelError(f"{path}: not a checkpoint that can be read; begin anew with --no-resume") from error
-    changed = changed_options(done["run"], run)
-    if changed:
-        raise OptionsError(
-            f"{path.parent}: an unfinished run with other options is there ({changed});"
-            " give the same options to go on, --no-resume to begin anew, or another folder"
-        )
-    return state, Progress(best_weights=best, **{name: done[name] for name in _IN_HEADER})
 
 
 def changed_options(before: dict, now: dict) -> str:

@@ -1,4 +1,4 @@
-"""The network as it stands, scored on the dev split between epochs."""
+"""The network as it stands, judged on the dev split between epochs: what it says, and how surprised it is."""
 
 from dataclasses import replace
 
@@ -10,6 +10,8 @@ from captioner.decoding import beam_search
 from captioner.evaluation import score_examples
 from captioner.inference import replay_captions
 from captioner.model import CaptionNetwork
+from captioner.training.batches import TeacherForcing
+from captioner.training.dev_loss import TeacherForcedLoss
 from captioner.training.run import Run
 from captioner.training.samples import NUM_SAMPLES, Said
 
@@ -27,11 +29,13 @@ class DevJudge:
         self._tokenizer, self._options = run.tokenizer, replace(run.decoding, beam_size=_BEAM_SIZE)
         if self.examples:
             self._features, self._rows = run.dataset.features_of(self.examples, encoder)
+            given = TeacherForcing(self.examples, self._features, self._rows, run.tokenizer, run.training.max_tokens)
+            self._loss = TeacherForcedLoss(network, given)
         self._begin = tf.function(network.begin, reduce_retracing=True)
         self._step = tf.function(network.step, reduce_retracing=True)
 
     def scores(self) -> dict[str, float]:
-        """BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions; empty without a dev split."""
+        """`dev_loss` in nats a token; BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions; empty without a dev split."""
         if not self.examples:
             return {}
         spoken = []
@@ -41,7 +45,7 @@ class DevJudge:
             spoken += (hypotheses[0].tokens for hypotheses in found)
         self.said = self._look_again(spoken[:NUM_SAMPLES])
         scores = score_examples(self.examples, [self._tokenizer.decode(tokens) for tokens in spoken])
-        return {name: value for name, value in scores.items() if isinstance(value, float)}
+        return {"dev_loss": self._loss()} | {name: value for name, value in scores.items() if isinstance(value, float)}
 
     def _look_again(self, captions: list[tuple[int, ...]]) -> list[Said]:
         """The captions of the first photos, with where the network looked."""

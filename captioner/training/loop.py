@@ -6,15 +6,15 @@ from pathlib import Path
 
 import keras
 
-from captioner.errors import CaptionerError, ModelError, OptionsError
+from captioner.errors import ModelError
 from captioner.files import check_writable, make_folder, written_whole
 from captioner.model import CaptionNetwork, build_network, check_growth, grown_network, load_weights
-from captioner.model_folder import CONFIG, DECODER_WEIGHTS, ENCODER_WEIGHTS, FILES, ModelFolder, is_model
+from captioner.model_folder import DECODER_WEIGHTS, ModelFolder, is_model
 from captioner.outputs.figures import draw_learning_curves
 from captioner.outputs.samples import draw_samples
 from captioner.training.board import FOLDER as BOARD
 from captioner.training.board import Board
-from captioner.training.checkpoint import Progress, changed_options, load_checkpoint
+from captioner.training.checkpoint import Progress, load_checkpoint
 from captioner.training.finish import write_model
 from captioner.training.phase import scores_text
 from captioner.training.phases import first_phase, second_phase
@@ -22,11 +22,7 @@ from captioner.training.photos import encode_photos, encode_views
 from captioner.training.run import CHECKPOINT, Listener, Run
 from captioner.training.samples import DevSamples, Said
 from captioner.training.seeing import Eyes, look_at_photos
-
-LOG = "log.csv"
-CURVES = "learning_curves.png"
-SAMPLES = "samples.png"
-_OUTPUTS = (LOG, CURVES, SAMPLES, *FILES, ENCODER_WEIGHTS, CONFIG)
+from captioner.training.standing import CURVES, LOG, OUTPUTS, SAMPLES, is_finished
 
 
 def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
@@ -39,12 +35,9 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
     make_folder(run.output_dir)
     if not resume:
         _clear(run.output_dir)
-    elif not run.checkpoint_path.exists() and is_model(run.output_dir):
-        return _finished_model(run, listener)
-    if not run.checkpoint_path.exists():
-        for name in _OUTPUTS:
-            if (run.output_dir / name).exists():
-                raise CaptionerError(f"{run.output_dir / name} would be overwritten; give another folder")
+    if is_finished(run):
+        listener.say(f"{run.output_dir} holds a finished model; --no-resume trains it anew")
+        return ModelFolder.open(run.output_dir)
     check_writable(run.output_dir)
     _check_init(run)
 
@@ -104,19 +97,6 @@ def _what_follows(run: Run) -> str:
     return f"training{how}" if run.fine_tuning is None else f"fine-tuning the encoder{how} with"
 
 
-def _finished_model(run: Run, listener: Listener) -> ModelFolder:
-    """The model that is there. Raises: OptionsError when it was trained with other options than are asked for now."""
-    folder = ModelFolder.open(run.output_dir)
-    changed = changed_options(folder.training.get("run", run.identity()), run.identity())
-    if changed:
-        raise OptionsError(
-            f"{run.output_dir}: holds a model finished with other options ({changed});"
-            " --no-resume trains it anew, or give another folder"
-        )
-    listener.say(f"{run.output_dir} holds a finished model; --no-resume trains it anew")
-    return folder
-
-
 def _check_init(run: Run) -> None:
     """Raises: ModelError, OptionsError when the model to go on from does not fit the run."""
     if run.init is None:
@@ -143,7 +123,7 @@ def _clear(folder: Path) -> None:
     if (folder / CHECKPOINT).exists() or is_model(folder):
         # what tells that a run was here goes last, so that a removal broken off can be gone on with
         shutil.rmtree(folder / BOARD, ignore_errors=True)
-        for name in (*_OUTPUTS, CHECKPOINT):
+        for name in (*OUTPUTS, CHECKPOINT):
             (folder / name).unlink(missing_ok=True)
 
 

@@ -11,6 +11,7 @@ from captioner.errors import CaptionerError, ModelError
 from captioner.training.batches import Batch, TeacherForcing
 from captioner.training.checkpoint import Progress, save_checkpoint
 from captioner.training.judge import DevJudge
+from captioner.training.memory import peak_memory
 from captioner.training.run import Listener, Run
 from captioner.training.samples import Said
 from captioner.training.teacher_forcing import Trainer
@@ -107,6 +108,8 @@ class Phase:
         averages = self.trainer.use_weights(current)
         row["training_seconds"] = round(progress.epoch_seconds, 1)
         row["seconds"] = round(progress.epoch_seconds + time.monotonic() - started, 1)
+        if (memory := peak_memory()) is not None:
+            row["peak_memory_mb"] = round(memory / 1e6)
         progress.add(row, averages, [said.text for said in self.judge.said])
         return row
 

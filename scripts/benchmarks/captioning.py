@@ -6,14 +6,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from itertools import cycle, islice
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+from benchmarks.photos import LARGE, SMALL, write_photos
 from benchmarks.processes import peak_memory
 from benchmarks.turns import medians, seconds_in_turn
-from PIL import Image
 
 from captioner import Captioner
 from captioner.ahead import map_ahead
@@ -22,8 +21,6 @@ from captioner.images import read_image
 from captioner.inference import Encoder, default_threads
 from captioner.inference.captioner import DEFAULT_BATCH_SIZE
 
-_PHOTOS_DIR = Path(__file__).parents[2] / "data" / "photos"
-_SMALL, _LARGE = (500, 375), (4000, 3000)
 _CAPTIONER = [sys.executable, "-m", "captioner"]
 
 # A row of the table: what is measured, as a share of what, and the mark that the share or figure is to stay under
@@ -35,7 +32,7 @@ def caption(quick: bool, peer_python: str | None) -> dict:
     """The first caption of a process, and photos a second, beside what the encoder alone allows."""
     figures, rows = {}, []
     with tempfile.TemporaryDirectory() as folder:
-        small, large = (_write_photos(Path(folder), size, count) for size, count in ((_SMALL, 100), (_LARGE, 16)))
+        small, large = (write_photos(Path(folder), size, count) for size, count in ((SMALL, 100), (LARGE, 16)))
         for measure in (
             lambda: _cold(small[0], turns=5 if quick else 20),
             lambda: _others(small[0], Path(folder), peer_python, turns=1 if quick else 3),
@@ -53,21 +50,6 @@ def caption(quick: bool, peer_python: str | None) -> dict:
         for what, found, mark, is_reached in rows
     ]
     return figures | {"table": "\n".join(lines)}
-
-
-def _write_photos(folder: Path, size: tuple[int, int], count: int) -> list[Path]:
-    """JPEGs of that size: parts of the sample photos."""
-    folder = folder / f"{size[0]}x{size[1]}"
-    folder.mkdir()
-    random, paths = np.random.default_rng(0), []
-    for number, source in enumerate(islice(cycle(sorted(_PHOTOS_DIR.glob("*.jpg"))), count)):
-        with Image.open(source) as image:
-            left, top = random.uniform(0, 0.2, 2) * image.size
-            right, bottom = random.uniform(0.8, 1, 2) * image.size
-            part = image.convert("RGB").resize(size, box=(left, top, right, bottom))
-        paths.append(folder / f"{number:04}.jpg")
-        part.save(paths[-1], quality=90)
-    return paths
 
 
 def _cold(photo: Path, turns: int) -> tuple[dict, list[Row]]:

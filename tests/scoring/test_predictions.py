@@ -5,7 +5,7 @@ import pytest
 
 from captioner.errors import CaptionerError, ImageError
 from captioner.inference import Caption
-from captioner.outputs.writers import error_record, success_record
+from captioner.outputs.forms import error_record, success_record
 from captioner.scoring import Prediction, read_predictions
 
 

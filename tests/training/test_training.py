@@ -21,7 +21,8 @@ from captioner.options import NetworkOptions
 from captioner.outputs.samples import draw_samples
 from captioner.training import Listener, finish, loop, phase, phases, train
 from captioner.training.board import FOLDER as BOARD
-from captioner.training.checkpoint import Progress, load_checkpoint
+from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from captioner.training.dev_loss import TeacherForcedLoss
 from captioner.training.loop import CURVES, LOG, SAMPLES
 from captioner.training.run import CHECKPOINT
 
@@ -155,7 +156,27 @@ def test_the_log_has_a_row_an_epoch(unbroken):
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
     for row, recorded in zip(rows, record_of(unbroken[0])["epochs"], strict=True):
         assert {name: float(value) for name, value in row.items()} == recorded
-    assert {"loss", "learning_rate", "bleu_4", "cider", "seconds"} <= rows[0].keys()
+    assert {"loss", "dev_loss", "learning_rate", "bleu_4", "cider", "seconds", "peak_memory_mb"} <= rows[0].keys()
+
+
+def test_dev_loss_falls_as_the_loss_does(unbroken):
+    losses = [row["dev_loss"] for row in record_of(unbroken[0])["epochs"]]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_asking_for_the_dev_loss_changes_nothing_that_is_learned(unbroken, run_in, tmp_path, monkeypatch):
+    monkeypatch.setattr(TeacherForcedLoss, "__call__", lambda self: 0.0)
+    assert_same_end(train(run_in(tmp_path / "run"), True, Listener()).path, unbroken[0])
+
+
+def test_a_run_begun_before_dev_loss_was_logged_goes_on(unfinished, run_in, unbroken):
+    run = dataclasses.replace(run_in(unfinished), output_dir=unfinished)
+    state, progress = load_checkpoint(run.checkpoint_path, run.identity())
+    for row in progress.history:
+        del row["dev_loss"], row["peak_memory_mb"]
+    save_checkpoint(run.checkpoint_path, run.identity(), state, progress)
+    assert_same_end(train(run, True, Listener()).path, unbroken[0])
+    assert ["dev_loss" in row for row in record_of(unfinished)["epochs"]] == [False, False, True, True]
 
 
 def test_the_listener_hears_of_every_epoch(unbroken):

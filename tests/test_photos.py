@@ -7,8 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from captioner.cli.inputs import MissingInput, Photo, find_photos, listed_inputs
 from captioner.errors import CaptionerError
+from captioner.photos import MissingInput, Photo, find_photos, listed_inputs, told_apart
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def file_names(*names, **kwargs):
 
 def test_a_file_keeps_the_path_as_it_was_given(folder):
     for name in ("photos/b.jpg", "./photos/b.jpg", "photos/../photos/b.jpg", str(folder / "photos" / "b.jpg")):
-        assert find(name) == [Photo(name, Path(name))]
+        assert find(name) == [Photo(name, name)]
 
 
 def test_a_named_file_counts_whatever_its_suffix_and_filters(folder):
@@ -49,7 +49,7 @@ def test_a_named_file_counts_whatever_its_suffix_and_filters(folder):
 
 
 def test_a_folder_gives_its_photos_relative_to_itself(folder):
-    assert find("photos") == [Photo(name, Path("photos") / name) for name in ("[x].jpg", "a.png", "b.jpg")]
+    assert find("photos") == [Photo(name, f"photos/{name}", "photos") for name in ("[x].jpg", "a.png", "b.jpg")]
 
 
 def test_a_folder_is_walked_where_asked(folder):
@@ -160,7 +160,7 @@ def test_names_that_are_no_valid_text_lead_to_their_files(tmp_path):
     path = os.path.join(os.fsencode(tmp_path), b"caf\xe9.jpg")
     Path(os.fsdecode(path)).touch()
     (name,) = listed(tmp_path, path + b"\n")
-    assert find(name) == [Photo(name, Path(name))] and os.fsencode(name) == path
+    assert find(name) == [Photo(name, name)] and os.fsencode(name) == path
 
 
 def test_a_dash_is_a_list_on_stdin(give_stdin):
@@ -173,3 +173,26 @@ def test_a_list_that_cannot_be_read_is_one_plain_error(tmp_path):
         listed_inputs(str(tmp_path / "gone"), False)
     with pytest.raises(CaptionerError, match=r"cannot be read \(Is a directory\)"):
         listed_inputs(str(tmp_path), False)
+
+
+# told apart
+
+
+def test_a_photo_that_is_named_twice_counts_once(folder):
+    found = told_apart(find("photos", "photos/b.jpg", "./photos/a.png"))
+    assert [photo.file_name for photo in found] == ["[x].jpg", "a.png", "b.jpg"]
+
+
+def test_names_that_two_folders_share_begin_with_the_folder(folder):
+    (folder / "photos" / "sub" / "a.png").touch()
+    found = told_apart(find("photos", "photos/sub"))
+    assert [photo.file_name for photo in found] == ["[x].jpg", "photos/a.png", "b.jpg", "photos/sub/a.png", "c.jpg"]
+
+
+def test_bytes_and_what_is_missing_are_kept(folder, give_stdin):
+    give_stdin(b"...")
+    assert [item.file_name for item in told_apart(find("-", "nosuch.jpg", "photos/b.jpg"))] == [
+        "-",
+        "nosuch.jpg",
+        "photos/b.jpg",
+    ]

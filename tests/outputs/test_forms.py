@@ -2,19 +2,26 @@ import csv
 import io
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from captioner.errors import CaptionerError, ImageError, OptionsError
+from captioner.errors import CaptionerError, ImageError
 from captioner.inference import Caption
-from captioner.outputs import WRITERS, open_writer
-from captioner.outputs.writers import error_record, escape_path, success_record
+from captioner.outputs.forms import (
+    FORMS,
+    Csv,
+    JsonLines,
+    NoRecord,
+    Text,
+    error_record,
+    escape_path,
+    success_record,
+    unescape_path,
+)
 
 DOG = Caption("a dog runs", -4.1234567, 0.6, "flickr8k")
 CAT = Caption("a cat sleeps", -5.0, 0.25, "flickr8k")
+DOUBTED = Caption("a cat sleeps", -5.0, 0.25, "flickr8k", low_confidence=True)
 TWO = Caption("a dog runs", -4.1234567, 0.6, "flickr8k", (DOG, CAT))
 KOREAN = Caption('개가 "뛴다", 멍멍', -1.0, 0.9, "mine")
 ERROR = ImageError("b.jpg: no such file")
@@ -23,14 +30,11 @@ NO_TEXT = os.fsdecode(b"caf\xe9.jpg")
 
 
 def written(format_name, *captions, bare=False):
-    stream = io.StringIO()
-    with open_writer(format_name, None, stream, bare) as writer:
-        for file_name, caption in captions:
-            if isinstance(caption, CaptionerError):
-                writer.write_error(file_name, caption)
-            else:
-                writer.write(file_name, caption)
-    return stream.getvalue()
+    form = FORMS[format_name](bare)
+    return form.header + "".join(
+        form.error(file_name, caption) if isinstance(caption, CaptionerError) else form.success(file_name, caption)
+        for file_name, caption in captions
+    )
 
 
 # text
@@ -56,6 +60,7 @@ def test_text_keeps_every_record_on_one_line_in_two_columns():
 def test_escaped_paths_differ_wherever_paths_differ():
     names = ["a\tb", "a\\tb", "a\\\tb", "a\\\\tb", "a\nb", "a\\nb", "a\rb", "a\\rb"]
     assert len({escape_path(name) for name in names}) == len(names)
+    assert [unescape_path(escape_path(name)) for name in names] == names
     assert escape_path("사진/plain name.jpg") == "사진/plain name.jpg"
 
 
@@ -122,91 +127,79 @@ def test_csv_gives_back_names_and_captions_as_they_were():
     assert (row["file_name"], row["text"]) == ('a,\n"b".jpg', 'says "no", twice')
 
 
-# where they go
+# records
 
 
 def test_records_hold_what_the_contract_names():
     assert list(success_record("a.jpg", DOG)) == ["file_name", "text", "log_prob", "confidence", "model"]
     assert list(success_record("a.jpg", TWO)) == [*success_record("a.jpg", DOG), "candidates"]
+    assert success_record("a.jpg", DOUBTED)["low_confidence"] is True
     assert error_record("a.jpg", ERROR) == {
         "file_name": "a.jpg",
         "error": {"type": "ImageError", "message": "b.jpg: no such file"},
     }
 
 
-@pytest.mark.parametrize("format_name", WRITERS)
-def test_a_file_holds_exactly_what_stdout_would(format_name, tmp_path):
-    captions = [(ODD_NAME, TWO), ("사진.jpg", KOREAN)]
-    with open_writer(format_name, tmp_path / "out", io.StringIO(), bare=False) as writer:
-        for file_name, caption in captions:
-            writer.write(file_name, caption)
-    assert (tmp_path / "out").read_bytes() == written(format_name, *captions).encode()
+def test_csv_has_a_column_for_doubt_where_that_is_asked_for():
+    form = Csv(marks_doubt=True)
+    assert form.header == "file_name,text,log_prob,confidence,model,low_confidence\n"
+    assert form.success("a.jpg", DOUBTED) == "a.jpg,a cat sleeps,-5.0,0.25,flickr8k,true\n"
+    assert form.success("a.jpg", DOG).endswith(",flickr8k,\n")
 
 
-@pytest.mark.parametrize("format_name", WRITERS)
-def test_every_record_is_in_the_file_before_the_next_is_made(format_name, tmp_path):
-    with open_writer(format_name, tmp_path / "out", io.StringIO(), bare=False) as writer:
-        writer.write("a.jpg", DOG)
-        assert "a dog runs" in (tmp_path / "out").read_text()
+# read again
+
+NAMES = ["a.jpg", ODD_NAME, NO_TEXT, "사진.jpg", 'a,\n"b".jpg', "\\t.jpg"]
 
 
-@pytest.mark.parametrize("format_name", WRITERS)
-def test_an_interrupted_run_keeps_what_it_wrote(format_name, tmp_path):
-    with pytest.raises(KeyboardInterrupt), open_writer(format_name, tmp_path / "out", io.StringIO(), False) as writer:
-        writer.write("a.jpg", DOG)
-        raise KeyboardInterrupt
-    assert (tmp_path / "out").read_text().splitlines()[-1].count("a dog runs") == 1
+def entries_of(form, content):
+    return list(form.read(io.BytesIO(content)))
 
 
-@pytest.mark.parametrize("format_name", ["text", "csv"])
-def test_a_name_that_is_no_valid_text_goes_into_the_file_as_its_bytes(format_name, tmp_path):
-    with open_writer(format_name, tmp_path / "out", io.StringIO(), bare=False) as writer:
-        writer.write(NO_TEXT, DOG)
-    assert b"caf\xe9.jpg" in (tmp_path / "out").read_bytes()
+def content_of(form, names, caption=DOG):
+    return (form.header + "".join(form.success(name, caption) for name in names)).encode("utf-8", "surrogateescape")
 
 
-@pytest.mark.parametrize("format_name", WRITERS)
-def test_a_name_that_is_no_valid_text_does_not_break_stdout(format_name):
-    program = (
-        "import os, sys\n"
-        "from captioner.inference import Caption\n"
-        "from captioner.outputs import open_writer\n"
-        f"with open_writer({format_name!r}, None, sys.stdout, False) as writer:\n"
-        "    writer.write(os.fsdecode(b'caf\\xe9.jpg'), Caption('a dog', -1.0, 0.5, 'm'))\n"
-    )
-    environment = os.environ | {"PYTHONIOENCODING": "utf-8"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, env=environment)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert (b"caf\\udce9.jpg" if format_name == "jsonl" else b"caf\xe9.jpg") in done.stdout
+@pytest.mark.parametrize("form", [Text(), JsonLines(), Csv()], ids=lambda form: type(form).__name__)
+def test_what_was_written_is_read_again(form):
+    content = content_of(form, NAMES)
+    entries = entries_of(form, content)
+    assert [entry.file_name for entry in entries] == NAMES
+    assert entries[-1].end == len(content)
+    assert [entry.end for entry in entries][:-1] == [entry.start for entry in entries][1:]
 
 
-def test_a_file_that_cannot_be_written_is_one_plain_error(tmp_path):
-    for path in (tmp_path, tmp_path / "no" / "out"):
-        with (
-            pytest.raises(CaptionerError, match=f"^{path}: cannot be written "),
-            open_writer("text", path, io.StringIO(), bare=False),
-        ):
-            pytest.fail("it was opened")
+@pytest.mark.parametrize("form", [Text(), JsonLines(), Csv()], ids=lambda form: type(form).__name__)
+def test_wherever_it_breaks_off_the_records_before_are_read(form):
+    content = content_of(form, NAMES)
+    ends = [entry.end for entry in entries_of(form, content)]
+    for length in range(len(form.header), len(content)):
+        assert [entry.end for entry in entries_of(form, content[:length])] == [end for end in ends if end <= length]
 
 
-def test_a_full_disk_is_one_plain_error():
-    with (
-        pytest.raises(CaptionerError, match=r"^/dev/full: cannot be written \(No space left on device\)"),
-        open_writer("text", Path("/dev/full"), io.StringIO(), bare=False) as writer,
-    ):
-        writer.write("a.jpg", DOG)
+def test_errors_are_told_from_captions():
+    form = JsonLines()
+    content = (form.success("a.jpg", DOG) + form.error("b.jpg", ERROR)).encode()
+    assert [(entry.file_name, entry.is_error) for entry in entries_of(form, content)] == [
+        ("a.jpg", False),
+        ("b.jpg", True),
+    ]
 
 
-def test_errors_of_the_work_itself_pass_unchanged(tmp_path):
-    with pytest.raises(ImageError) as caught, open_writer("text", tmp_path / "out", io.StringIO(), bare=False):
-        raise ERROR
-    assert caught.value is ERROR
-
-
-def test_an_unknown_format_is_refused_with_those_known(tmp_path):
-    with (
-        pytest.raises(OptionsError, match="unknown format 'xml'; choose text, jsonl, csv"),
-        open_writer("xml", tmp_path / "out", io.StringIO(), bare=False),
-    ):
-        pytest.fail("it was opened")
-    assert not (tmp_path / "out").exists()
+@pytest.mark.parametrize(
+    ("form", "content"),
+    [
+        (Text(), b"no tab\n"),
+        (JsonLines(), b"{}\n"),
+        (JsonLines(), b"[1]\n"),
+        (JsonLines(), b'{"file_name": 3, "text": "a"}\n'),
+        (JsonLines(), b"not json\n"),
+        (Csv(), b"name,caption\n"),
+        (Csv(), b"file_name,text,log_prob,confidence,model\na.jpg,a dog\n"),
+        (Csv(), b'file_name,text,log_prob,confidence,model\n"a"b.jpg,a,1,1,m\n'),
+        (Csv(), b"\n"),
+    ],
+)
+def test_what_no_form_wrote_is_refused_with_its_line(form, content):
+    with pytest.raises(NoRecord, match=r"^line [12]"):
+        entries_of(form, content)

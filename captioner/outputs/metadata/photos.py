@@ -1,0 +1,98 @@
+"""Captions in a photo's own metadata: read, and written without a change to anything else."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from captioner.errors import ImageError
+from captioner.outputs.metadata import jpeg, png, tiff, webp
+from captioner.outputs.metadata.blocks import Blocks, BrokenMetadata, Data, FileBytes, Splice
+from captioner.outputs.metadata.fields import CaptionsFound, CaptionsWritten, check_texts, fields_to_write, judged
+from captioner.outputs.metadata.iim import caption_abstract, decoded
+from captioner.outputs.metadata.rewriting import rewrite
+from captioner.outputs.metadata.xmp import PACKET, is_blank, read_words, with_captions
+
+# how a file begins that the module reads
+_CONTAINERS = {
+    rb"\xff\xd8\xff": jpeg,
+    rb"\x89PNG\r\n\x1a\n": png,
+    rb"RIFF.{4}WEBP": webp,
+    rb"II\*\0|MM\0\*|II\+\0|MM\0\+": tiff,
+}
+
+
+def read_captions(path: str | os.PathLike) -> CaptionsFound:
+    """What stands in the photo's fields, and whether it is ours.
+
+    Raises: ImageError when the file cannot be read, is of another format, or is broken.
+    """
+    with _opened(Path(path)) as (data, container):
+        return _found(container.read_blocks(data))
+
+
+def write_captions(path: str | os.PathLike, texts: dict[str, str], replace_human: bool = False) -> CaptionsWritten:
+    """Writes a text into each of the fields, but for those in which a person wrote.
+
+    All else stays: pixels, other metadata, times, permissions; after an error, the whole file.
+    texts: by field, of FIELDS. replace_human: a person's words give way, too.
+    Raises: ImageError when the file cannot be read, is of another format, or is broken; CaptionerError when it
+    cannot be written.
+    """
+    check_texts(texts)
+    with _opened(Path(path)) as (data, container):
+        blocks = container.read_blocks(data)
+        writing = fields_to_write(texts, _found(blocks), replace_human)
+        splices = _splices(data, container, blocks, writing)
+    if splices:
+        rewrite(Path(path), data.status, splices)
+    kept = tuple(field for field in texts if field not in writing)
+    return CaptionsWritten(tuple(writing), kept, is_changed=bool(splices))
+
+
+def _found(blocks: Blocks) -> CaptionsFound:
+    words = read_words(blocks.xmp)
+    exif = decoded(tiff.read_tag(blocks.exif, tiff.IMAGE_DESCRIPTION)) if len(blocks.exif) else ""
+    iptc = map(caption_abstract, blocks.iims)
+    return CaptionsFound(judged(words["alt"]), judged(words["description"], exif, *iptc))
+
+
+def _splices(data: Data, container: ModuleType, blocks: Blocks, texts: dict[str, str]) -> list[Splice]:
+    """What writes the texts into the file; none where it holds them already."""
+    if not texts:
+        return []
+    packet = with_captions(PACKET if is_blank(blocks.xmp) else blocks.xmp, texts)
+    description = texts["description"].encode() if "description" in texts else None
+    splices = container.replace_blocks(data, packet if packet != blocks.xmp else None, description)
+    return [splice for splice in splices if splice.growth or data[splice.start : splice.stop] != splice.content]
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[FileBytes, ModuleType]]:
+    """The bytes of a photo, and the module that reads its container.
+
+    Raises: ImageError, also for what the block raises as BrokenMetadata.
+    """
+    try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for without end
+            raise ImageError(f"{path}: no photo, not even a file")
+        with path.open("rb") as file:
+            data = FileBytes(file)
+            yield data, _container(path, data[:16])
+    except BrokenMetadata as error:
+        raise ImageError(f"{path}: {error}") from error
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file") from error
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _container(path: Path, head: bytes) -> ModuleType:
+    for beginning, container in _CONTAINERS.items():
+        if re.match(beginning, head, re.DOTALL):
+            if container is tiff and path.suffix.lower() not in (".tif", ".tiff"):
+                raise ImageError(f"{path}: begins as TIFF does, but so do camera raws, which are left alone")
+            return container
+    raise ImageError(f"{path}: metadata can be written to JPEG, PNG, WebP and TIFF only")

@@ -1,0 +1,125 @@
+"""A file beside each photo, or in a tree like the photos' own, that holds its caption."""
+
+import os
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+from captioner.errors import CaptionerError, ImageError
+from captioner.files import make_folder, write_text
+from captioner.images import is_image_name
+from captioner.inference import Caption
+from captioner.options import OutputOptions, ShapeOptions
+from captioner.outputs.forms import json_line, success_record
+from captioner.outputs.output import Output
+from captioner.outputs.shape import shaped
+from captioner.photos import Photo
+
+
+class SidecarNames:
+    """Which sidecar belongs to a photo: `a.txt` to `a.jpg`, and where `a.png` lies beside it, `a.jpg.txt`.
+
+    So no two photos ever share one.
+    """
+
+    def __init__(self, output_dir: Path | None = None):
+        """output_dir: where the tree of the photos is made again; None for beside the photos."""
+        self._output_dir = output_dir
+
+    def of(self, photo: Photo, suffix: str) -> Path:
+        base = self.full(photo)
+        return base.with_name(base.name + suffix) if self.shares_stem(photo) else base.with_suffix(suffix)
+
+    def full(self, photo: Photo) -> Path:
+        """Where the photo's own name would stand. Raises: ImageError for what is no file."""
+        if self._output_dir is not None:
+            return self._output_dir / _inside(photo.file_name)
+        if not photo.is_file:
+            raise ImageError(f"{photo.file_name}: bytes of stdin lie in no folder; give --output-dir")
+        return Path(photo.source)
+
+    def shares_stem(self, photo: Photo) -> bool:
+        """Whether another photo of its folder has the same name but for the suffix."""
+        folder, name = os.path.split(photo.source) if photo.is_file else ("", photo.file_name)
+        return photo.is_file and _photos_by_stem(folder or os.curdir)[os.path.splitext(name)[0]] > 1
+
+
+def _inside(file_name: str) -> Path:
+    """The name as a path that leads out of no folder: without root, `.` and `..`."""
+    path = Path(file_name)
+    return Path(*(part for part in path.parts if part not in (path.anchor, "..")))
+
+
+@cache
+def _photos_by_stem(folder: str) -> Counter:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return Counter()
+    return Counter(os.path.splitext(name)[0] for name in names if is_image_name(name))
+
+
+class Sidecars(Output):
+    """One file a photo, written whole or not at all; what holds something already is a caption."""
+
+    suffix: str
+
+    def __init__(self, names: SidecarNames, shape: ShapeOptions):
+        self._names, self._shape = names, shape
+
+    def path(self, photo: Photo) -> Path:
+        return self._names.of(photo, self.suffix)
+
+    def check(self, photos):
+        owners: dict[str, str] = {}
+        for photo in photos:
+            owner = owners.setdefault(path := self.target(photo), photo.file_name)
+            if owner != photo.file_name:
+                raise CaptionerError(f"{owner} and {photo.file_name} would share {path}")
+
+    def target(self, photo):
+        return str(self.path(photo))
+
+    def is_settled(self, photo, anew):
+        if anew:
+            return False
+        try:
+            with self.path(photo).open("rb") as file:
+                return bool(file.read(64).strip())
+        except OSError:
+            return False
+
+    def write(self, photo, caption):
+        path = self.path(photo)
+        make_folder(path.parent)
+        write_text(path, self.content(photo, shaped(caption, self._shape)))
+
+    def content(self, photo: Photo, caption: Caption) -> str:
+        return caption.text + "\n"
+
+
+class TextSidecars(Sidecars):
+    suffix = ".txt"
+
+
+class CaptionSidecars(Sidecars):
+    suffix = ".caption"
+
+
+class JsonSidecars(Sidecars):
+    suffix = ".json"
+
+    def content(self, photo, caption):
+        return json_line(success_record(os.path.basename(photo.file_name), caption))
+
+
+SIDECARS: dict[str, type[Sidecars]] = {"txt": TextSidecars, "caption": CaptionSidecars, "json": JsonSidecars}
+
+
+def open_sidecars(options: OutputOptions, shape: ShapeOptions) -> Output:
+    names = SidecarNames(options.output_dir)
+    if options.sidecar == "xmp":
+        from captioner.outputs.metadata_outputs import XmpSidecars
+
+        return XmpSidecars(names, shape, options.replace_human)
+    return SIDECARS[options.sidecar](names, shape)

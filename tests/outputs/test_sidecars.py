@@ -1,0 +1,117 @@
+import json
+import os
+from pathlib import Path
+
+import pytest
+from nobody import as_nobody, open_folder
+
+from captioner.errors import CaptionerError, ImageError
+from captioner.inference import Caption
+from captioner.options import OutputOptions, ShapeOptions
+from captioner.outputs.sidecars import open_sidecars
+from captioner.photos import Photo
+
+DOG = Caption("a dog runs", -4.0, 0.6, "m", low_confidence=False)
+
+
+def sidecars(kind, **options):
+    return open_sidecars(OutputOptions(sidecar=kind, **options), ShapeOptions(suffix=" ."))
+
+
+def photos_of(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return [Photo(name, str(folder / name), str(folder)) for name in names]
+
+
+def written(output, photos):
+    for photo in photos:
+        output.write(photo, DOG)
+
+
+def files_of(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize("kind", ["txt", "caption"])
+def test_a_caption_lies_beside_its_photo_as_one_line(kind, tmp_path):
+    (photo,) = photos_of(tmp_path, "a.b.jpg")
+    written(sidecars(kind), [photo])
+    assert (tmp_path / f"a.b.{kind}").read_bytes() == b"a dog runs .\n"
+
+
+def test_json_holds_the_record(tmp_path):
+    (photo,) = photos_of(tmp_path, "sub/a.jpg")
+    written(sidecars("json"), [photo])
+    record = json.loads((tmp_path / "sub" / "a.json").read_text())
+    assert (record["file_name"], record["text"], record["model"]) == ("a.jpg", "a dog runs .", "m")
+
+
+def test_photos_of_one_stem_never_share_a_sidecar(tmp_path):
+    photos = photos_of(tmp_path, "a.jpg", "a.png", "b.jpg", "sub/a.jpg")
+    written(sidecars("txt"), photos)
+    assert [name for name in files_of(tmp_path) if name.endswith(".txt")] == [
+        "a.jpg.txt",
+        "a.png.txt",
+        "b.txt",
+        "sub/a.txt",
+    ]
+
+
+def test_a_photo_that_is_not_captioned_keeps_its_stem_to_itself_too(tmp_path):
+    first, _ = photos_of(tmp_path, "a.jpg", "a.png")
+    assert sidecars("txt").target(first) == f"{tmp_path}/a.jpg.txt"
+
+
+def test_another_folder_mirrors_the_tree(tmp_path):
+    photos = photos_of(tmp_path / "in", "a.jpg", "x/a.jpg", "x/y/b.jpg", "x/y/b.png")
+    written(sidecars("txt", output_dir=tmp_path / "out"), photos)
+    assert files_of(tmp_path / "out") == ["a.txt", "x/a.txt", "x/y/b.jpg.txt", "x/y/b.png.txt"]
+
+
+@pytest.mark.parametrize("name", ["../../a.jpg", "/tmp/x/a.jpg", "./../a.jpg"])
+def test_no_name_leads_out_of_the_other_folder(name, tmp_path):
+    target = sidecars("txt", output_dir=tmp_path / "out").target(Photo(name, name))
+    assert Path(target).is_relative_to(tmp_path / "out") and ".." not in target
+
+
+def test_two_names_that_would_meet_are_refused_before_anything_is_written(tmp_path):
+    photos = [Photo(name, str(tmp_path / name)) for name in ("x/a.jpg", "../x/a.jpg")]
+    with pytest.raises(CaptionerError, match=r"^x/a.jpg and ../x/a.jpg would share "):
+        sidecars("txt", output_dir=tmp_path / "out").check(photos)
+
+
+@pytest.mark.parametrize(
+    ("content", "is_settled"), [(None, False), (b"", False), (b" \n", False), (b"a dog\n", True), (b"\xff", True)]
+)
+def test_what_holds_something_is_a_caption(content, is_settled, tmp_path):
+    (photo,) = photos_of(tmp_path, "a.jpg")
+    if content is not None:
+        (tmp_path / "a.txt").write_bytes(content)
+    assert sidecars("txt").is_settled(photo, anew=False) == is_settled
+    assert not sidecars("txt").is_settled(photo, anew=True)
+
+
+def test_bytes_lie_in_no_folder():
+    with pytest.raises(ImageError, match="give --output-dir"):
+        sidecars("txt").target(Photo("-", b"..."))
+
+
+def test_a_folder_without_permission_is_one_plain_error():
+    with open_folder() as folder, pytest.raises(CaptionerError, match=r"a\.txt: cannot be written"):
+        (photo,) = photos_of(folder, "a.jpg")
+        with as_nobody():
+            written(sidecars("txt"), [photo])
+
+
+def test_a_name_that_is_no_valid_text_has_its_sidecar(tmp_path):
+    (photo,) = photos_of(tmp_path, os.fsdecode(b"caf\xe9.jpg"))
+    written(sidecars("txt"), [photo])
+    assert os.listdir(os.fsencode(tmp_path)).count(b"caf\xe9.txt") == 1
+
+
+def test_a_name_too_long_for_a_sidecar_is_one_plain_error(tmp_path):
+    (photo,) = photos_of(tmp_path, "a" * 251 + ".jpg")
+    with pytest.raises(CaptionerError, match="cannot be written"):
+        written(sidecars("caption"), [photo])
