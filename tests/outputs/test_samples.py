@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 from captioner.errors import CaptionerError
-from captioner.outputs.fonts import font_for
 from captioner.outputs.samples import Sample, draw_attention, draw_samples, few_of, shaded
 
 GREEN = np.full((120, 160, 3), (60, 160, 70), np.uint8)
@@ -75,22 +74,6 @@ def test_no_attention_at_all_is_dark_and_no_error():
 @pytest.mark.parametrize(("count", "kept"), [(1, [0]), (6, [0, 1, 2, 3, 4, 5]), (40, [0, 8, 16, 23, 31, 39])])
 def test_of_many_epochs_the_first_the_last_and_some_between_are_shown(count, kept):
     assert few_of(range(count)) == kept
-
-
-def test_latin_letters_are_written_in_matplotlib_s_own_font():
-    assert font_for("Hund läuft, dog's", 14).getname() == ("DejaVu Sans", "Book")
-    assert font_for("dog", 14, bold=True).getname() == ("DejaVu Sans", "Bold")
-
-
-def test_letters_that_no_font_has_are_no_error():
-    assert font_for("\U0010fffd", 14).getname()[0] == "DejaVu Sans"
-
-
-def test_korean_and_chinese_are_written_where_a_font_has_them():
-    font = font_for("개狗", 14)
-    if font.getname()[0] == "DejaVu Sans":
-        pytest.skip("no installed font has Korean and Chinese letters")
-    assert font.getmask("개").getbbox() != font.getmask("狗").getbbox()
 
 
 def test_a_place_that_cannot_be_written_is_one_plain_error(tmp_path):
