@@ -5,7 +5,7 @@ import pytest
 
 from captioner.datasets import Dataset
 from captioner.evaluation import caption_and_replay, caption_examples
-from captioner.inference import Captioner, replay_captions
+from captioner.inference import Captioner, replay_captions, replay_steps
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +78,14 @@ def test_a_decoder_without_attention_is_replayed_without():
     assert one.attention is None
     assert one.log_probs.tolist() == [-0.5, -0.5, -0.5, -5.0]  # 1 2 3 4, and the end after 4
     assert other.log_probs.tolist() == [-0.5]
+
+
+def spell(token, state):
+    """A decoder of six tokens whose state is the tokens that it has read, as digits."""
+    return {"log_probs": np.zeros((*token.shape, 6)), "state": state * 10 + token[..., None]}
+
+
+def test_a_replay_reads_every_token_and_carries_the_state():
+    steps = list(replay_steps(spell, {"state": np.zeros((2, 1))}, np.array([[1, 4, 5], [1, 3, 2]], np.int32)))
+    assert [step["state"].tolist() for step in steps] == [[[1], [1]], [[14], [13]], [[145], [132]]]
+    assert {step["log_probs"].shape for step in steps} == {(2, 6)}

@@ -1,10 +1,11 @@
 """A caption said once more, word by word, to see what the decoder did: how sure it was, and where it looked."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from captioner.decoding import Step
 from captioner.tokenizer import END_ID, START_ID
 
 
@@ -30,15 +31,11 @@ def replay_captions(decoder, features: np.ndarray, captions: Sequence[Sequence[i
     said = np.full((len(captions), num_steps), END_ID, np.int32)  # steps after the end are taken for nothing
     for row, tokens in zip(said, captions, strict=True):
         row[: len(tokens)] = tokens
-    constants = dict(decoder.begin(features))
-    state = constants.pop("state")[:, None]  # (photos, 1 beam, width)
-    token = np.full((len(captions), 1), START_ID, np.int32)
+    read = np.insert(said[:, :-1], 0, START_ID, axis=1)
     log_probs, attention = [], []
-    for chosen in said.T:
-        outputs = decoder.step(token=token, state=state, **constants)
-        log_probs.append(np.take_along_axis(outputs["log_probs"][:, 0], chosen[:, None], axis=1)[:, 0])
-        attention.append(outputs["attention"][:, 0] if "attention" in outputs else None)
-        token, state = chosen[:, None], outputs["state"]
+    for chosen, outputs in zip(said.T, replay_steps(decoder.step, decoder.begin(features), read), strict=True):
+        log_probs.append(np.take_along_axis(outputs["log_probs"], chosen[:, None], axis=1)[:, 0])
+        attention.append(outputs.get("attention"))
     return [
         Replay(
             np.array([step[photo] for step in log_probs[: len(tokens) + 1]]),
@@ -46,3 +43,17 @@ def replay_captions(decoder, features: np.ndarray, captions: Sequence[Sequence[i
         )
         for photo, tokens in enumerate(captions)
     ]
+
+
+def replay_steps(step: Step, image: Mapping[str, np.ndarray], read: np.ndarray) -> Iterator[dict[str, np.ndarray]]:
+    """What the decoder gives after each token that it reads, a beam a photo, without the axis of the beams:
+    log_probs (photos, vocabulary), state (photos, width), and with attention, attention (photos, regions).
+
+    image: what `begin` gave of the photos; read: (photos, steps) int32, a caption each with its start.
+    """
+    constants = {name: array for name, array in image.items() if name != "state"}
+    state = image["state"][:, None]  # (photos, 1 beam, width)
+    for token in read.T:
+        outputs = step(token=token[:, None], state=state, **constants)
+        state = outputs["state"]
+        yield {name: array[:, 0] for name, array in outputs.items()}
