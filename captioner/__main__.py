@@ -3,8 +3,6 @@
 import os
 import sys
 
-from captioner.cli import main
-
 
 def run() -> None:
     """Runs the command line and ends the process at once.
@@ -13,7 +11,11 @@ def run() -> None:
     memory that goes with the process anyway: a tenth of the time that a caption takes.
     """
     try:
+        from captioner.cli import main
+
         main(prog_name="captioner")
+    except KeyboardInterrupt:  # so early that no command could say so
+        os._exit(130)
     except SystemExit as end:
         if "tensorflow" not in sys.modules and isinstance(end.code, int):  # TensorFlow has threads to come home
             sys.stderr.flush()

@@ -37,12 +37,18 @@ class MissingInput(ImageError):
 def listed_inputs(files_from: str, null_separated: bool) -> list[str]:
     """The inputs a file names, or stdin where it is "-". Raises: CaptionerError when it cannot be read."""
     try:
-        content = sys.stdin.buffer.read() if files_from == "-" else Path(files_from).read_bytes()
+        content = _stdin() if files_from == "-" else Path(files_from).read_bytes()
     except OSError as error:
         raise CaptionerError(f"{files_from}: cannot be read ({error.strerror or error})") from error
     content = content.removeprefix(codecs.BOM_UTF8)
     lines = content.split(b"\0") if null_separated else [line.rstrip(b"\r") for line in content.split(b"\n")]
     return [line.decode("utf-8", "surrogateescape") for line in lines if line]
+
+
+def _stdin() -> bytes:
+    if sys.stdin is None:
+        raise CaptionerError("stdin is closed")
+    return sys.stdin.buffer.read()
 
 
 def find_photos(
@@ -51,7 +57,7 @@ def find_photos(
     """Every photo the names lead to, in order; a name that leads nowhere comes as a MissingInput."""
     for name in names:
         if name == "-":
-            yield Photo("-", sys.stdin.buffer.read())
+            yield Photo("-", _stdin())
             continue
         if os.path.isdir(name):  # unlike in pathlib, an empty name is no folder, and one too long no error
             path = Path(name)

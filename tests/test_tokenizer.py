@@ -155,7 +155,7 @@ PIECES = st.one_of(
 TEXTS = st.lists(PIECES, max_size=12).map("".join)
 
 
-@settings(max_examples=500)
+@settings(deadline=None, max_examples=500)
 @given(TEXTS)
 def test_a_token_is_composed_and_splits_into_itself(text):
     for token in split_text(text):
@@ -163,7 +163,7 @@ def test_a_token_is_composed_and_splits_into_itself(text):
         assert split_text(token) == [token]
 
 
-@settings(max_examples=500)
+@settings(deadline=None, max_examples=500)
 @given(TEXTS)
 def test_joined_tokens_split_into_the_same_tokens(text):
     tokens = split_text(text)
@@ -171,7 +171,7 @@ def test_joined_tokens_split_into_the_same_tokens(text):
         assert split_text(join_tokens(tokens)) == tokens
 
 
-@settings(max_examples=200)
+@settings(deadline=None, max_examples=200)
 @given(st.lists(TEXTS, min_size=1, max_size=4), st.data())
 def test_ids_of_a_learned_vocabulary_survive_decoding_and_encoding(captions, data):
     tokenizer = Tokenizer.learn(captions, min_count=1)
@@ -186,6 +186,7 @@ def test_ids_of_a_learned_vocabulary_survive_decoding_and_encoding(captions, dat
 WORDS = ["dog", "t-shirt", "Hund", "개가", "뛰어갑니다", "كَلْبٌ", "कुत्ता", "3.5", "don't", "Straße"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(WORDS), min_size=1), st.sampled_from([" ", ", ", "; ", " & ", "'s ", "! "]))
 def test_captions_of_known_words_come_back_to_the_letter(words, between):
     tokenizer = Tokenizer.learn([f"the {word}, {word}; {word}! & {word}'s" for word in WORDS], min_count=1)
@@ -311,6 +312,7 @@ def test_a_saved_vocabulary_is_one_token_a_line(tmp_path):
     assert path.read_bytes().decode() == "<pad>\n<start>\n<end>\n<unk>\nein\n,\nHund\n犬\n"
 
 
+@settings(deadline=None)
 @given(captions=st.lists(TEXTS, max_size=4))
 def test_a_saved_vocabulary_loads_as_it_was(captions, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / "vocabulary.txt"

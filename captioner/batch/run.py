@@ -42,7 +42,9 @@ def run_plan(
         output.begin(names)
     for job in plan.jobs:
         result = next(captions) if job.needs_caption else job.error
-        failures = (*job.failures, *_written(job, result))
+        failures = tuple(_written(job, result))
+        if not isinstance(result, ImageError):  # which says it all of a photo that is broken
+            failures = (*job.failures, *failures)
         yield Outcome(job.photo, result if isinstance(result, Caption) else None, failures)
 
 

@@ -34,6 +34,9 @@ class _Commands(click.Group):
         sys.exit(self._exit_code(*args, **kwargs))
 
     def _exit_code(self, *args, **kwargs) -> int:
+        for name in ("stdout", "stderr"):  # which a daemon may have closed
+            if getattr(sys, name) is None:
+                setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
         for stream in (sys.stdout, sys.stderr):  # a file name need not be valid text
             stream.reconfigure(errors="surrogateescape" if stream.encoding == "utf-8" else "backslashreplace")
         try:
@@ -73,6 +76,9 @@ def main(ctx):
 
     Example: captioner caption photo.jpg
     """
-    if (path := settings_path()) is not None:
+    if ctx.invoked_subcommand != "completion" and (path := settings_path()) is not None:
         command, *commands = (main.get_command(ctx, name) for name in (ctx.invoked_subcommand, *COMMANDS))
-        ctx.default_map = {command.name: read_settings(path, command, commands)}
+        settings = read_settings(path, command, commands)
+        ctx.default_map = {command.name: settings}
+        if settings:
+            click.echo(f"options of {path}: {', '.join(settings)}", err=True)

@@ -1,5 +1,6 @@
 """A batch as the command line shows it: progress while it runs, what it did when it ends."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ from captioner.batch import Failure, Outcome, Plan, plan_jobs, run_plan
 from captioner.batch.interrupt import finishing_first
 from captioner.cli.shared import decoding_options, list_failures, progress_bar, say
 from captioner.errors import ImageError, OptionsError
+from captioner.images import is_image_name
 from captioner.inference import Caption
 from captioner.options import DecodingOptions, OutputOptions, ShapeOptions
 from captioner.outputs import Output, open_outputs
@@ -76,6 +78,9 @@ class Batch:
                 raise OptionsError(f"{name} must be at least 1, not {value}")
         if errors is not None and errors == where.output:
             raise OptionsError("--errors and --output cannot be the same file")
+        for name, path in (("--output", where.output), ("--errors", errors)):
+            if path is not None and is_image_name(path):
+                raise OptionsError(f"{name} {path} has the name of a photo; captions are not written over photos")
         decoding_options(DecodingOptions(), **search)  # refuses contradictions before a model loads
         self._where, self._shape, self._search = where, shape, search
         self._model, self._batch_size, self._threads = model, batch_size, threads
@@ -91,17 +96,19 @@ class Batch:
         self._shows_bar, self._num_photos = is_shown, num_photos
         self._outputs: list[Output] = open_outputs(where, self._shape, stdout, is_bare, candidates)
         self._echo = None if where.speaks else open_outputs(OutputOptions(), self._shape, stdout, is_bare)[0]
-        self._errors = (
-            None if self._errors_path is None else RecordFile(self._errors_path, JsonLines(), False, self._shape)
-        )
+        self._errors = None
         with ExitStack() as ends:
-            for output in (*self._outputs, *filter(None, (self._errors,))):
+            for output in self._outputs:
                 ends.callback(output.close)
+            if self._errors_path is not None:
+                self._errors = RecordFile(self._errors_path, JsonLines(), True, self._shape)
+                self._errors.forget()  # what it held, which was of its kind
+                ends.callback(self._errors.close)
             yield self
 
     def say_what_would_be_done(self, found: Sequence[Photo | MissingInput]) -> int:
         """Names each photo on stdout, with the places its caption would go to; exit code."""
-        plan = plan_jobs(found, self._outputs, self._where.existing)
+        plan = self._plan(found)
         tally = Tally(num_skipped=plan.num_skipped)
         for job in plan.jobs:
             failures = job.failures if job.error is None else (Failure(job.photo, job.error),)
@@ -121,7 +128,7 @@ class Batch:
         in hand is done.
         """
         tally = Tally(self._errors_path)
-        plan = plan_jobs(found, self._outputs, self._where.existing)
+        plan = self._plan(found)
         tally.num_skipped = plan.num_skipped
         try:
             with finishing_first() as interrupted, self._bar(len(plan.jobs)) as bar:
@@ -145,7 +152,7 @@ class Batch:
             with finishing_first() as interrupted:
                 while True:
                     started = time.monotonic()
-                    plan = plan_jobs(arrivals.look(), self._outputs, self._where.existing)
+                    plan = self._plan(arrivals.look())
                     tally.num_skipped += plan.num_skipped
                     for outcome in self._outcomes(plan, tally):
                         arrivals.done_with(outcome.photo)
@@ -157,6 +164,13 @@ class Batch:
                     _sleep(pause, interrupted)
         finally:
             tally.tell()
+
+    def _plan(self, found: Sequence[Photo | MissingInput]) -> Plan:
+        written = {os.path.realpath(path) for path in (self._where.output, self._errors_path) if path is not None}
+        for item in found if written else ():
+            if isinstance(item, Photo) and item.is_file and os.path.realpath(item.source) in written:
+                raise OptionsError(f"{item.source} is to be captioned, and cannot be written as well")
+        return plan_jobs(found, self._outputs, self._where.existing)
 
     def _outcomes(self, plan: Plan, tally: Tally) -> Iterator[Outcome]:
         """What became of each photo, counted, and told where that was asked for."""

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 
@@ -82,7 +83,7 @@ def _readable_photos(names) -> list:
         if not photo.is_file:
             raise CaptionerError("--photos takes photos and folders, not stdin")
         read_image(photo.source, 8)
-    return [photo.source for photo in found]
+    return [Path(photo.source) for photo in found]
 
 
 def _train(run, resume: bool) -> None:

@@ -9,6 +9,7 @@ import click
 from captioner.errors import OptionsError
 
 FILE_NAME = "captioner.toml"
+_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
 def with_variables(command: click.Command) -> click.Command:
@@ -65,9 +66,18 @@ def _check_known(path: Path, what: str, name: str, known: Container[str]) -> Non
 
 
 def _check_value(path: Path, option: click.Option, name: str, value) -> None:
-    """Click would say what is wrong, but not that the file says it."""
+    """Click would take 2.5 for 2, and not say that it is the file that is wrong."""
+    kind = bool if option.is_flag else {click.INT: int, click.FLOAT: float}.get(option.type, str)
+    values = value if option.multiple and isinstance(value, list) else [value]
+    fits = all(_is_a(kind, each) for each in values) and isinstance(value, list) == option.multiple
+    if not fits:
+        what = f"a list of {_NAMES[kind]}" if option.multiple else _NAMES[kind]
+        raise OptionsError(f"{path}: {name} takes {what}, not {value!r}")
     try:
         option.type_cast_value(click.Context(click.Command(None)), value)
-    except (click.BadParameter, TypeError) as error:
-        reason = error.message if isinstance(error, click.BadParameter) else f"{value!r} is of the wrong kind"
-        raise OptionsError(f"{path}: {name}: {reason}") from error
+    except click.BadParameter as error:
+        raise OptionsError(f"{path}: {name}: {error.message}") from error
+
+
+def _is_a(kind: type, value) -> bool:
+    return isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)

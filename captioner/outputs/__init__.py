@@ -1,5 +1,6 @@
 """Where captions go: streams and files of records, sidecars, photos' metadata; and figures."""
 
+import os
 from typing import TextIO
 
 from captioner.errors import CaptionerError
@@ -24,9 +25,9 @@ def open_outputs(
         if options.output is None:
             outputs.append(Stream(form, stdout, shape))
         else:
-            if bare and options.existing == "error" and options.output.exists():
-                raise CaptionerError(f"{options.output} is there already")
-            goes_on = options.existing != "overwrite" and not (name == "text" and bare)
+            goes_on = options.existing != "overwrite"
+            if goes_on and bare and name == "text" and os.path.isfile(options.output) and options.output.stat().st_size:
+                raise CaptionerError(f"{options.output} holds something already; --existing overwrite replaces it")
             outputs.append(RecordFile(options.output, form, goes_on, shape, 1 if name == "jsonl" else candidates))
     if options.sidecar:
         from captioner.outputs.sidecars import open_sidecars

@@ -1,10 +1,10 @@
 """How captions are written down: text, JSON Lines and CSV, and how what was written is read again."""
 
+import codecs
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import StringIO
 
 from captioner.errors import CaptionerError
 from captioner.inference import Caption
@@ -97,6 +97,10 @@ class Form:
             yield Entry(file_name, is_error, start, start + len(line))
             start += len(line)
 
+    def may_begin(self, content: bytes) -> bool:
+        """Whether a file of this form that breaks off in its first record may hold just that."""
+        raise NotImplementedError
+
     def parse(self, line: str) -> tuple[str, bool]:
         """Whose record a line is, and whether of an error. Raises: ValueError when it is none."""
         raise NotImplementedError
@@ -115,6 +119,9 @@ class Text(Form):
             raise ValueError(line)
         return unescape_path(name), False
 
+    def may_begin(self, content):
+        return not content or b"\t" in content
+
 
 class JsonLines(Form):
     def success(self, file_name, caption):
@@ -130,6 +137,10 @@ class JsonLines(Form):
         ):
             raise ValueError(line)
         return record["file_name"], "text" not in record
+
+    def may_begin(self, content):
+        beginning = b'{"file_name": "'
+        return content[: len(beginning)] == beginning[: len(content)]
 
 
 class Csv(Form):
@@ -149,11 +160,11 @@ class Csv(Form):
         return self._rows(success_record(file_name, each) | doubt for each in caption.candidates or (caption,))
 
     def _rows(self, records: Iterable[dict]) -> str:
-        import csv
+        return "".join(",".join(_cell(record[name]) for name in self.columns) + "\n" for record in records)
 
-        text = StringIO()
-        csv.DictWriter(text, self.columns, extrasaction="ignore", lineterminator="\n").writerows(records)
-        return text.getvalue()
+    def may_begin(self, content):
+        header = self.header.encode()
+        return content.removeprefix(codecs.BOM_UTF8)[: len(header)] == header[: len(content)]
 
     def read(self, lines):
         import csv
@@ -181,6 +192,12 @@ class Csv(Form):
             if next(iter(lines), None) is None and "unexpected end" in str(error):
                 return  # broken off inside quotes
             raise NoRecord(f"line {rows.line_num}") from error
+
+
+def _cell(value) -> str:
+    """As RFC 4180 has it; the csv module would leave a lone carriage return without quotes, and not read it again."""
+    text = str(value)
+    return f'"{text.replace(chr(34), 2 * chr(34))}"' if re.search('[",\r\n]', text) else text
 
 
 FORMS: dict[str, type[Form]] = {"text": Text, "jsonl": JsonLines, "csv": Csv}

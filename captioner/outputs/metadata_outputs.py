@@ -1,5 +1,6 @@
 """Captions as metadata: in the photo itself, and in XMP sidecars."""
 
+import os
 from pathlib import Path
 
 from captioner.errors import CaptionerError, ImageError
@@ -55,7 +56,8 @@ class XmpSidecars(Output):
 
     def is_settled(self, photo, anew):
         return all(
-            path.exists() and is_settled(_found(path), FIELDS, anew, self._replaces_human) for path in self.paths(photo)
+            os.path.exists(path) and is_settled(_found(path), FIELDS, anew, self._replaces_human)
+            for path in self.paths(photo)
         )
 
     def write(self, photo: Photo, caption: Caption):

@@ -10,7 +10,7 @@ from captioner.files import make_folder, write_text
 from captioner.images import is_image_name
 from captioner.inference import Caption
 from captioner.options import OutputOptions, ShapeOptions
-from captioner.outputs.forms import json_line, success_record
+from captioner.outputs.forms import JsonLines, json_line, success_record
 from captioner.outputs.output import Output
 from captioner.outputs.shape import shaped
 from captioner.photos import Photo
@@ -108,6 +108,20 @@ class CaptionSidecars(Sidecars):
 
 class JsonSidecars(Sidecars):
     suffix = ".json"
+
+    def is_settled(self, photo, anew):
+        """Raises: ImageError when another program's JSON lies there, such as a photo album's export."""
+        path = self.path(photo)
+        try:
+            content = path.read_bytes()
+        except OSError:
+            return False
+        if content.strip():
+            try:
+                JsonLines().parse(content.decode())
+            except ValueError as error:
+                raise ImageError(f"{path}: holds no caption, but something of another program's") from error
+        return bool(content.strip()) and not anew
 
     def content(self, photo, caption):
         return json_line(success_record(os.path.basename(photo.file_name), caption))

@@ -78,12 +78,13 @@ class RecordFile(Output):
                         self._made.add(entry.file_name)
                     last = [each for each in last if each.file_name == entry.file_name] + [entry]
                     self._size = entry.end
+                file.seek(self._size)
+                if self._size == 0 and not self._form.may_begin(file.read(_COPIED_AT_ONCE)):
+                    raise NoRecord("what it holds")
         except OSError as error:
             raise CaptionerError(f"{self._path}: cannot be read ({error.strerror or error})") from error
         except NoRecord as error:
-            raise CaptionerError(
-                f"{self._path}: {error} is no record of a caption; give another file, or --existing overwrite"
-            ) from error
+            raise CaptionerError(f"{self._path}: {error} is no record of a caption; give another file") from error
         if last and not last[0].is_error and len(last) < rows_a_photo:
             self._made.discard(last[0].file_name)
             self._size = last[0].start
@@ -98,6 +99,10 @@ class RecordFile(Output):
                 os.close(file)  # another one took its place while it was opened
         except OSError as error:
             raise self._cannot_be_written(error) from error
+
+    def forget(self) -> None:
+        """The file, which is known to hold records, is written anew when it is begun."""
+        self._size, self._errors, self._made = 0, {}, set()
 
     def is_settled(self, photo, anew):
         return not anew and photo.file_name in self._made

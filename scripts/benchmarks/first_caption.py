@@ -8,6 +8,7 @@ The command does some of this at the same time, so that it takes less than the s
 import json
 import sys
 import time
+from importlib import import_module
 
 
 def main(photo: str) -> None:
@@ -18,11 +19,10 @@ def main(photo: str) -> None:
         now = time.perf_counter()
         taken[name], before = 1000 * (now - before), now
 
-    import PIL.Image  # noqa: F401
-
+    for name in ("numpy", "PIL.Image", "ai_edge_litert.interpreter", "click"):
+        import_module(name)
     lap("imports of NumPy, Pillow, LiteRT and Click")
-    import captioner.batch
-    import captioner.cli.batch  # noqa: F401
+    import_module("captioner.cli.batch")
     from captioner.images import read_image
     from captioner.inference import Captioner
     from captioner.presets import open_model

@@ -126,12 +126,71 @@ def test_with_error_nothing_is_done_where_a_caption_is(run, folder):
     assert not (folder / "a.txt").exists()
 
 
-def test_a_single_caption_in_a_file_is_written_anew(run, folder, tmp_path, said):
-    for name in ("a.jpg", "b.png"):
-        run(folder / name, "-o", tmp_path / "out")
+@pytest.mark.parametrize("existing", ["skip", "error"])
+def test_a_single_caption_goes_over_nothing_that_is_there(run, folder, tmp_path, said, existing):
+    assert run(folder / "a.jpg", "-o", tmp_path / "out", "--existing", existing).exit_code == 0
+    result = run(folder / "b.png", "-o", tmp_path / "out", "--existing", existing)
+    message = f"Error: {tmp_path}/out holds something already; --existing overwrite replaces it\n"
+    assert (result.exit_code, result.stderr) == (1, message)
+    assert (tmp_path / "out").read_text() == said["a.jpg"] + "\n"
+    run(folder / "b.png", "-o", tmp_path / "out", "--existing", "overwrite")
     assert (tmp_path / "out").read_text() == said["b.png"] + "\n"
-    result = run(folder / "a.jpg", "-o", tmp_path / "out", "--existing", "error")
-    assert (result.exit_code, result.stderr) == (1, f"Error: {tmp_path}/out is there already\n")
+
+
+@pytest.mark.parametrize("option", ["-o", "--errors"])
+def test_nothing_is_ever_written_over_a_photo(run, folder, option):
+    before = (folder / "a.jpg").read_bytes()
+    result = run(folder / "b.png", option, folder / "a.jpg", "--existing", "overwrite")
+    assert result.exit_code == 2 and "captions are not written over photos" in result.stderr
+    (folder / "photo").write_bytes(before)
+    result = run(folder / "photo", "-f", "jsonl", option, folder / "photo", "--existing", "overwrite")
+    assert result.exit_code != 0 and result.stderr.count("\n") == 1
+    assert (folder / "a.jpg").read_bytes() == (folder / "photo").read_bytes() == before
+
+
+@pytest.mark.parametrize("content", ["dear diary\n", "no end of the line", "\t\n"])
+@pytest.mark.parametrize("arguments", [["-f", "jsonl", "-o"], ["-f", "csv", "-o"], ["--errors"]])
+def test_words_of_another_kind_stay_wherever_records_are_to_go(run, folder, tmp_path, arguments, content):
+    (tmp_path / "notes").write_text(content)
+    result = run(folder, *arguments, tmp_path / "notes")
+    assert result.exit_code == 1 and "is no record of a caption; give another file" in result.stderr
+    assert (tmp_path / "notes").read_text() == content
+
+
+def test_json_of_another_program_is_named_and_stays(run, folder):
+    (folder / "a.json").write_text('{"title": "my album"}')
+    for existing in ("skip", "overwrite"):
+        result = run(folder, "--sidecar", "json", "--existing", existing)
+        assert result.exit_code == 1
+        assert result.stderr.splitlines()[-1] == (
+            f"failed: {folder}/a.json: holds no caption, but something of another program's"
+        )
+    assert (folder / "a.json").read_text() == '{"title": "my album"}'
+    assert json.loads((folder / "b.json").read_text())["file_name"] == "b.png"
+
+
+def test_a_broken_photo_is_one_failure_however_many_outputs_it_has(run, folder, tmp_path):
+    (folder / "a.jpg").write_bytes(b"\xff\xd8\xff broken")
+    arguments = "--sidecar", "txt", "--write-metadata", "both", "--errors", tmp_path / "errors.jsonl"
+    result = run(folder, *arguments)
+    assert "failed 1 in" in result.stderr and result.stderr.count("failed: ") == 1
+    assert len(records(tmp_path / "errors.jsonl")) == 1
+
+
+@pytest.mark.parametrize("kind", ["txt", "xmp"])
+def test_a_name_that_is_too_long_for_its_sidecar_does_not_stop_the_rest(run, folder, kind):
+    (folder / "b.png").rename(folder / ("b" * 251 + ".png"))
+    result = run(folder, "--sidecar", kind, "--existing", "overwrite")
+    assert "captioned" in result.stderr and "Error: " not in result.stderr
+    assert (folder / ("a.txt" if kind == "txt" else "a.jpg.xmp")).exists()
+
+
+def test_streams_that_are_closed_are_no_traceback(folder, tiny_model_dir, tmp_path):
+    command = f"{sys.executable} -m captioner caption --model {tiny_model_dir}"
+    done = subprocess.run(f"{command} - <&-", shell=True, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, "Error: stdin is closed\n")
+    done = subprocess.run(f"{command} {folder} -o {tmp_path}/out >&- 2>&-", shell=True)
+    assert done.returncode == 0 and len((tmp_path / "out").read_text().splitlines()) == 2
 
 
 # what is written
@@ -220,7 +279,8 @@ def test_a_file_of_something_else_is_not_written_into(run, folder, tmp_path):
     (tmp_path / "notes").write_text("dear diary\n")
     result = run(folder, "-f", "jsonl", "-o", tmp_path / "notes")
     assert result.exit_code == 1 and (tmp_path / "notes").read_text() == "dear diary\n"
-    assert result.stderr.startswith(f"Error: {tmp_path}/notes: line 1 is no record of a caption")
+    message = f"Error: {tmp_path}/notes: line 1 is no record of a caption; give another file\n"
+    assert result.stderr == message
 
 
 def test_a_disk_that_fills_says_so_and_what_is_written_stays_whole(run, folder, tmp_path, monkeypatch):

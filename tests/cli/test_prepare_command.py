@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from threading import Lock
 
 import numpy as np
 import pytest
@@ -18,17 +19,18 @@ SPLITS = {"train": ["a.jpg", "b.jpg"], "dev": ["c.jpg"]}
 
 
 class FakeEncoder:
-    """The mean colour of the photo; breaks off like Ctrl-C after `fail_after` photos."""
+    """The mean colour of the photo; breaks off like Ctrl-C at a photo of colour `fail_at`, in whatever thread."""
 
     key, image_size, num_regions, depth = "fake-0123", 8, 1, 3
 
     def __init__(self):
-        self.seen, self.fail_after = 0, None
+        self.seen, self.fail_at, self._lock = 0, None, Lock()
 
     def __call__(self, images):
-        if self.fail_after is not None and self.seen >= self.fail_after:
+        if self.fail_at is not None and (images == self.fail_at).all():
             raise KeyboardInterrupt
-        self.seen += len(images)
+        with self._lock:
+            self.seen += len(images)
         return images.mean((1, 2))[:, None] / 255
 
 
@@ -413,13 +415,13 @@ def test_an_interrupted_run_gives_exit_code_130_and_goes_on_where_it_stopped(run
     for number in range(20):
         Image.new("RGB", (9, 9), (number, 9, 9)).save(photos / "train" / f"more{number}.png")
         (photos / "train" / f"more{number}.txt").write_text("a dog")
-    encoder.fail_after = 10
+    encoder.fail_at = (10, 9, 9)
     interrupted = run(photos, "--min-count", "1")
     assert interrupted.exit_code == 130
     assert interrupted.stdout.strip() == "" and interrupted.stderr.splitlines()[-1] == "interrupted"
     num_done = (tmp_path / "data" / "features" / "fake-0123.index.jsonl").read_bytes().count(b"\n")
     assert 0 < num_done <= encoder.seen < 25
-    encoder.seen, encoder.fail_after = 0, None
+    encoder.seen, encoder.fail_at = 0, None
     assert run(photos, "--min-count", "1").exit_code == 0
     assert encoder.seen == 25 - num_done
     assert not [name for name in os.listdir(tmp_path / "data") if name.startswith(".")]

@@ -71,8 +71,12 @@ def test_flags_and_numbers_keep_their_kind(present_folder):
         ("beam-sise = 3", "unknown option 'beam-sise'"),
         ("[caption]\nunits = 3", "unknown option of caption 'units'"),
         ("[captions]\nx = 3", "unknown command 'captions'"),
-        ('[caption]\nbeam-size = "wide"', "beam-size: 'wide' is not a valid integer."),
-        ("[caption]\nmodel = [1, 2]\nexclude = 3", "exclude: "),
+        ('[caption]\nbeam-size = "wide"', "beam-size takes a whole number, not 'wide'"),
+        ("[caption]\nbeam-size = 2.5", "beam-size takes a whole number, not 2.5"),
+        ("[caption]\nbeam-size = true", "beam-size takes a whole number, not True"),
+        ('[caption]\nexclude = "a*"', "exclude takes a list of text, not 'a*'"),
+        ("[caption]\nprefix = [1, 2]", "prefix takes text, not [1, 2]"),
+        ("[caption]\nrecursive = 1", "recursive takes true or false, not 1"),
         ('[caption]\nsidecar = "doc"', "sidecar: 'doc' is not one of"),
         ("[caption", "cannot be read"),
     ],
@@ -86,6 +90,16 @@ def test_what_is_wrong_in_the_file_is_one_line_that_names_it(present_folder, con
 def test_a_wrong_variable_is_refused():
     exit_code, said = error(CAPTIONER_CAPTION_BEAM_SIZE="wide")
     assert exit_code == 2 and said.endswith("Error: Invalid value for '--beam-size': 'wide' is not a valid integer.\n")
+
+
+def test_that_options_come_from_a_file_is_said(present_folder):
+    (present_folder / "captioner.toml").write_text('[caption]\nexclude = ["a*"]\n')
+    assert error()[1].splitlines()[0] == "options of captioner.toml: exclude"
+
+
+def test_completion_is_printed_whatever_the_file_says(present_folder):
+    (present_folder / "captioner.toml").write_text("[caption")
+    assert CliRunner().invoke(main, ["completion", "bash"]).exit_code == 0
 
 
 def test_help_is_shown_whatever_the_file_says(present_folder):

@@ -1,7 +1,7 @@
 """The sentences say what the figures say, whichever way round they are."""
 
 import pytest
-from made_up import facts, report_of, three
+from made_up_reports import facts, report_of, three
 
 from captioner.comparison.findings import amount, findings
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_up import facts, report_of, three
+from made_up_reports import facts, report_of, three
 from PIL import Image
 
 from captioner.comparison.figure import draw_comparison, spread_out

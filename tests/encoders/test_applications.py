@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import applications
 
 from captioner.encoders import ENCODERS, build_encoder, encoder_key
@@ -16,6 +17,7 @@ from captioner.encoders.applications import APPLICATIONS
 from captioner.encoders.export import export_encoder
 from captioner.encoders.weights_file import hash_weights
 from captioner.errors import ModelError
+from captioner.exporting.translation import as_tensorflow
 from captioner.inference import Encoder
 
 # the network, its own preprocessing, and what that does to the pixel (200, 100, 50) by the papers' recipes
@@ -58,6 +60,15 @@ def built(request):
     return SimpleNamespace(name=request.param, model=model, image=image, features=model.predict_on_batch(image))
 
 
+@pytest.fixture(scope="module")
+def in_litert(built, tmp_path_factory):
+    """The encoder exported once: the graph's path, the runner, two photos and what it sees of them."""
+    path = tmp_path_factory.mktemp(built.name) / "encoder.tflite"
+    export_encoder(built.model, path)
+    encoder, images = Encoder(path, built.name, threads=1), np.concatenate([built.image, 255 - built.image])
+    return SimpleNamespace(path=path, encoder=encoder, images=images, features=encoder(images))
+
+
 def distance(found, expected):
     return np.linalg.norm(found - expected) / np.linalg.norm(expected)
 
@@ -94,15 +105,20 @@ def test_features_depend_on_the_photo(built):
     assert distance(dark, built.features) > 0.05
 
 
-def test_litert_gives_keras_features_within_a_hundredth(built, tmp_path):
-    path = tmp_path / "encoder.tflite"
-    export_encoder(built.model, path)
-    encoder = Encoder(path, built.name, threads=1)
-    spec = ENCODERS[built.name]
+def test_litert_gives_keras_features_within_a_hundredth(built, in_litert):
+    spec, encoder = ENCODERS[built.name], in_litert.encoder
     assert (encoder.image_size, encoder.num_regions, encoder.depth) == (spec.image_size, spec.num_regions, spec.depth)
-    found = encoder(np.concatenate([built.image, 255 - built.image]))
-    assert distance(found[:1], built.features) < 0.01
-    assert path.stat().st_size < 2.3 * built.model.count_params()  # two bytes for nearly every number
+    assert distance(in_litert.features[:1], built.features) < 0.01
+    size = in_litert.path.stat().st_size
+    assert size < 2.3 * built.model.count_params()  # two bytes for nearly every number
+
+
+@pytest.mark.slow
+def test_the_graph_says_in_tensorflow_what_it_says_in_litert(in_litert):
+    found = tf.function(as_tensorflow(in_litert.path))(tf.constant(in_litert.images)).numpy()
+    most = np.abs(in_litert.features).max()
+    assert most > 0
+    np.testing.assert_allclose(found, in_litert.features, rtol=0, atol=1e-4 * most)
 
 
 def test_keys_differ_with_the_weights(monkeypatch):

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from dataclasses import replace
+from functools import cache
 
 import keras
 import numpy as np
@@ -34,6 +35,19 @@ def lstm(make_model, tmp_path_factory):
     return make_model(tmp_path_factory.mktemp("lstm") / "small", units=128, heads=2)
 
 
+@pytest.fixture(scope="module")
+def exported(lstm, tmp_path_factory):
+    """A function from a format to the folder of the LSTM in it, written once; nobody may change it."""
+
+    @cache
+    def written(format):
+        folder = tmp_path_factory.mktemp(format) / "out"
+        export_model(lstm, folder, format)
+        return folder
+
+    return written
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_each_of_the_six_says_the_same_in_every_format(captioner, format, open_export, noise, tmp_path):
     export_model(captioner, tmp_path / "out", format)
@@ -48,10 +62,9 @@ def test_each_of_the_six_says_the_same_in_every_format(captioner, format, open_e
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_photos_and_beams_are_free_axes(format, lstm, open_export, tmp_path):
-    export_model(lstm, tmp_path / "out", format)
-    run = open_export(tmp_path / "out")
-    described = json.loads((tmp_path / "out" / "model.json").read_text())["signatures"]
+def test_photos_and_beams_are_free_axes(format, lstm, exported, open_export):
+    run = open_export(exported(format))
+    described = json.loads((exported(format) / "model.json").read_text())["signatures"]
     for photos, beams in ((1, 1), (3, 2), (2, 5)):
         image = run["begin"](features=np.ones((photos, lstm.encoder.num_regions, lstm.encoder.depth), np.float32))
         state = np.repeat(image.pop("state")[:, None], beams, axis=1)
@@ -62,11 +75,10 @@ def test_photos_and_beams_are_free_axes(format, lstm, open_export, tmp_path):
             assert outputs["state" if name == "next_state" else name].shape == shape
 
 
-def test_tensorflow_and_onnx_runtime_agree_on_an_attention_of_several_heads(lstm, open_export, noise, tmp_path):
+def test_tensorflow_and_onnx_runtime_agree_on_an_attention_of_several_heads(lstm, exported, open_export, noise):
     captions, attention = [], []
     for format in ("saved-model", "onnx"):
-        export_model(lstm, tmp_path / format, format)
-        run = open_export(tmp_path / format)
+        run = open_export(exported(format))
         image = run["begin"](features=lstm.encoder(noise))
         captions.append([found[0].tokens for found in beam_search(run["step"], image, lstm.folder.decoding)])
         first = image | {"token": np.ones((len(noise), 1), np.int32), "state": image["state"][:, None]}
@@ -77,9 +89,9 @@ def test_tensorflow_and_onnx_runtime_agree_on_an_attention_of_several_heads(lstm
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_an_export_says_what_a_program_must_know(format, lstm, tmp_path):
-    export_model(lstm, tmp_path / "out", format)
-    description = json.loads((tmp_path / "out" / "model.json").read_text())
+def test_an_export_says_what_a_program_must_know(format, lstm, exported):
+    folder = exported(format)
+    description = json.loads((folder / "model.json").read_text())
     assert (description["name"], description["format"]) == ("small", format)
     assert description["image"]["size"] == lstm.encoder.image_size
     assert description["decoding"] == lstm.folder.decoding.to_json()
@@ -88,17 +100,17 @@ def test_an_export_says_what_a_program_must_know(format, lstm, tmp_path):
     image = description["signatures"]["encode"]["inputs"]["image"]
     assert image == {"dtype": "uint8", "shape": ["photos", 8, 8, 3]}
     for signature in description["signatures"].values():
-        assert (tmp_path / "out" / signature["file"]).is_file()
+        assert (folder / signature["file"]).is_file()
     for name in ("vocabulary.txt", "README.md"):
-        assert (tmp_path / "out" / name).read_bytes() == (lstm.folder.path / name).read_bytes()
+        assert (folder / name).read_bytes() == (lstm.folder.path / name).read_bytes()
 
 
-def test_onnx_files_name_their_axes_as_described(lstm, tmp_path):
+def test_onnx_files_name_their_axes_as_described(exported):
     import onnxruntime
 
-    export_model(lstm, tmp_path / "out", "onnx")
-    for signature in json.loads((tmp_path / "out" / "model.json").read_text())["signatures"].values():
-        session = onnxruntime.InferenceSession(tmp_path / "out" / signature["file"])
+    folder = exported("onnx")
+    for signature in json.loads((folder / "model.json").read_text())["signatures"].values():
+        session = onnxruntime.InferenceSession(folder / signature["file"])
         for side, arrays in (("inputs", session.get_inputs()), ("outputs", session.get_outputs())):
             assert {array.name: array.shape for array in arrays} == {
                 name: each["shape"] for name, each in signature[side].items()

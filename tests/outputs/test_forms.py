@@ -149,7 +149,7 @@ def test_csv_has_a_column_for_doubt_where_that_is_asked_for():
 
 # read again
 
-NAMES = ["a.jpg", ODD_NAME, NO_TEXT, "사진.jpg", 'a,\n"b".jpg', "\\t.jpg"]
+NAMES = ["a.jpg", "\r.jpg", ODD_NAME, NO_TEXT, "사진.jpg", 'a,\n"b".jpg', "\\t.jpg"]
 
 
 def entries_of(form, content):

@@ -10,7 +10,7 @@ import pytest
 from captioner.errors import CaptionerError, ImageError
 from captioner.inference import Caption
 from captioner.options import ShapeOptions
-from captioner.outputs.forms import FORMS, JsonLines
+from captioner.outputs.forms import FORMS, JsonLines, Text
 from captioner.outputs.streams import RecordFile
 from captioner.photos import Photo
 
@@ -61,7 +61,8 @@ def test_a_second_run_writes_only_what_is_missing(tmp_path, form):
 def test_wherever_a_run_was_killed_the_next_one_ends_with_the_same_file(tmp_path, form):
     results = {"a": DOG, "b\n,c": CAT, os.fsdecode(b"\xe9"): DOG}
     content = whole(tmp_path / "once", results, form)
-    for length in range(len(content)):
+    # before its first tab, the beginning of a text might be anybody's
+    for length in range(content.index(b"\t") + 1 if isinstance(form, Text) else 0, len(content)):
         (tmp_path / "out").write_bytes(content[:length])
         run(tmp_path / "out", results, form)
         assert (tmp_path / "out").read_bytes() == content
@@ -107,7 +108,7 @@ def test_written_anew_nothing_is_touched_before_the_first_caption(tmp_path):
 def test_a_file_of_something_else_is_refused_and_stays(tmp_path, form):
     path = tmp_path / "notes"
     path.write_text("dear diary\n")
-    with pytest.raises(CaptionerError, match=f"^{path}: line 1 .*is no record of a caption"):
+    with pytest.raises(CaptionerError, match=f"^{path}: line 1.* is no record of a caption; give another file$"):
         record_file(path, form)
     assert path.read_text() == "dear diary\n"
 

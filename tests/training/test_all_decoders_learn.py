@@ -5,9 +5,15 @@ import itertools
 
 import pytest
 
+from captioner.datasets import prepare, read_annotations
+from captioner.datasets.drawings import write_drawings
+from captioner.encoders import ENCODERS
+from captioner.encoders.efficientnet_lite import SCALES
+from captioner.encoders.exported import export_into
 from captioner.evaluation import caption_examples, score_examples
-from captioner.inference import Captioner
-from captioner.options import DECODERS, NetworkOptions
+from captioner.inference import Captioner, Encoder
+from captioner.model_folder import EncoderInfo
+from captioner.options import DECODERS, NetworkOptions, PrepareOptions
 from captioner.training import Listener, train
 
 pytestmark = pytest.mark.slow
@@ -15,12 +21,24 @@ pytestmark = pytest.mark.slow
 # Without attention the whole scene must fit into the cell's first state, which takes longer to learn.
 EPOCHS = {False: 20, True: 8}
 SIX = list(itertools.product(DECODERS, EPOCHS))
+ENCODER, SIZE, NUM_REGIONS = "efficientnet-lite2-160", 160, 25
 
 
 @pytest.fixture(scope="module")
-def many_drawings(prepare_drawings):
-    """960 drawings to train on, and 80 of other scenes."""
-    return prepare_drawings(960, 40, 40)
+def many_drawings(tmp_path_factory):
+    """960 drawings to train on, and 80 of other scenes, seen by the shipped weights at a size that shows two shapes."""
+    larger = "efficientnet-lite2"
+    folder = tmp_path_factory.mktemp("drawings")
+    source = write_drawings(folder / "photos", 960, 40, 40)
+    format_name, annotations = read_annotations(source)
+    with pytest.MonkeyPatch.context() as patch:
+        spec = dataclasses.replace(ENCODERS[larger], name=ENCODER, image_size=SIZE, num_regions=NUM_REGIONS)
+        patch.setitem(ENCODERS, ENCODER, spec)
+        patch.setitem(SCALES, ENCODER, dataclasses.replace(SCALES[larger], image_size=SIZE))
+        path = export_into(folder / "data" / "features", ENCODER)
+        options = PrepareOptions(min_count=1, encoder=ENCODER)
+        encoder = Encoder.a_photo_a_core(path, path.stem)
+        yield prepare(annotations, format_name, source, folder / "data", options, encoder, threads=2)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +64,9 @@ def test_unseen_scenes_are_captioned(decoder, attention, many_drawings, unseen, 
         learning_rate=3e-3,
         epochs=EPOCHS[attention],
     )
-    model = train(run, True, Listener())
+    encoder = EncoderInfo(**many_drawings.info["encoder_info"])
+    graph_path = many_drawings.folder / "features" / f"{encoder.key}.tflite"
+    model = train(dataclasses.replace(run, encoder=encoder, encoder_graph_path=graph_path), True, Listener())
     captions = [c.text for c in caption_examples(Captioner(model), many_drawings, unseen, model.decoding)]
     scores = score_examples(unseen, captions)
     print(f"{decoder}, attention {attention}: BLEU-4 {scores['bleu_4']:.3f} in {model.training['seconds']:.0f} s")

@@ -39,7 +39,7 @@ from captioner.model_folder import (
     ModelFolder,
 )
 from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, PrepareOptions, TrainingOptions
-from captioner.training import Listener, Run, loop, phases, train
+from captioner.training import Listener, Run, phases, train
 from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from captioner.training.judge import DevJudge
 from captioner.training.loop import CURVES, LOG
@@ -54,13 +54,9 @@ NETWORK = NetworkOptions("rnn", attention=False, units=16, embedding_dim=8)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def small_encoder_and_no_figures():
+def with_small_encoder():
     small_encoder.register()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            loop, "draw_learning_curves", lambda history, best_epoch, path: path.touch()
-        )  # takes longer than an epoch
-        yield
+    yield
     ENCODERS.pop(small_encoder.NAME)
 
 

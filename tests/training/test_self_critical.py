@@ -202,15 +202,6 @@ def test_a_share_of_cross_entropy_keeps_the_given_captions_likely(make_trainer, 
 # a run
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_figures():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            loop, "draw_learning_curves", lambda history, best_epoch, path: path.touch()
-        )  # takes longer than an epoch
-        yield
-
-
 @pytest.fixture(scope="module")
 def run_in(make_run):
     """A function `folder -> Run` of two epochs of each phase."""

@@ -18,6 +18,7 @@ from captioner.errors import CaptionerError, ModelError, OptionsError
 from captioner.inference import Captioner
 from captioner.model_folder import CONFIG, FILES, MODEL_CARD, ModelFolder
 from captioner.options import NetworkOptions
+from captioner.outputs.figures import draw_learning_curves
 from captioner.outputs.samples import draw_samples
 from captioner.training import Listener, finish, loop, phase, phases, train
 from captioner.training.board import FOLDER as BOARD
@@ -57,7 +58,8 @@ class Lines(list):
 
 @pytest.fixture(scope="module")
 def unbroken(run_in, tmp_path_factory):
-    """The folder of the run that nothing interrupts, and the lines it said, with the samples that were drawn."""
+    """The folder of the run that nothing interrupts, and the lines it said, with the samples that were drawn; the one
+    whose curves are drawn."""
     lines = Lines()
 
     def draw(samples, path):
@@ -65,6 +67,7 @@ def unbroken(run_in, tmp_path_factory):
         draw_samples(samples, path)
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop, "draw_learning_curves", draw_learning_curves)
         patch.setattr(loop, "draw_samples", draw)
         folder = train(run_in(tmp_path_factory.mktemp("unbroken") / "run"), True, lines.listener)
     return folder.path, lines

@@ -23,6 +23,10 @@ _CONTAINERS = {
     rb"II\*\0|MM\0\*|II\+\0|MM\0\+": tiff,
 }
 
+_RAW_SUFFIXES = frozenset(
+    (".dng", ".nef", ".nrw", ".cr2", ".arw", ".sr2", ".srf", ".orf", ".pef", ".srw", ".rw2", ".3fr", ".iiq", ".raw")
+)
+
 
 def read_captions(path: str | os.PathLike) -> CaptionsFound:
     """What stands in the photo's fields, and whether it is ours.
@@ -92,7 +96,7 @@ def _opened(path: Path) -> Iterator[tuple[FileBytes, ModuleType]]:
 def _container(path: Path, head: bytes) -> ModuleType:
     for beginning, container in _CONTAINERS.items():
         if re.match(beginning, head, re.DOTALL):
-            if container is tiff and path.suffix.lower() not in (".tif", ".tiff"):
+            if container is tiff and path.suffix.lower() in _RAW_SUFFIXES:
                 raise ImageError(f"{path}: begins as TIFF does, but so do camera raws, which are left alone")
             return container
     raise ImageError(f"{path}: metadata can be written to JPEG, PNG, WebP and TIFF only")

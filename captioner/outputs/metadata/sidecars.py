@@ -28,7 +28,7 @@ def default_xmp_sidecar(photo_path: str | os.PathLike, shared_stem: bool) -> lis
     photo_path = Path(photo_path)
     own, of_stem = photo_path.with_name(photo_path.name + ".xmp"), photo_path.with_suffix(".xmp")
     candidates = [own] if shared_stem else [own, of_stem]
-    return [path for path in candidates if path.exists()] or [own]
+    return [path for path in candidates if os.path.exists(path)] or [own]  # no for a name that is too long
 
 
 def read_xmp_sidecar(sidecar_path: str | os.PathLike) -> CaptionsFound:
