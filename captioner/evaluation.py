@@ -1,10 +1,13 @@
 """A model scored on a split of a prepared dataset, through the decoder that users run."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
+
+import numpy as np
 
 from captioner.datasets import Dataset, Example
 from captioner.errors import DatasetError, ImageError
-from captioner.inference import Caption, Captioner
+from captioner.inference import Caption, Captioner, Replay, replay_captions
 from captioner.metrics import choose_tokenizer, score_captions
 from captioner.options import DecodingOptions
 
@@ -37,16 +40,52 @@ def caption_examples(
     return captions
 
 
+def caption_and_replay(
+    captioner: Captioner,
+    dataset: Dataset,
+    examples: list[Example],
+    options: DecodingOptions,
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> list[tuple[Caption, Replay]]:
+    """As `caption_examples`, each caption with what the decoder did at each of its words."""
+    found = []
+    for features in _feature_batches(captioner, dataset, examples):
+        captions = captioner.caption_features(features, options)
+        replays = replay_captions(captioner.decoder, features, [caption.tokens for caption in captions])
+        found += zip(captions, replays, strict=True)
+        report(len(found), len(examples))
+    return found
+
+
 def _stream(captioner, dataset, examples, options) -> Iterator[Caption]:
-    cache = dataset.feature_cache(captioner.folder.encoder)
-    if all(example.image in cache for example in examples):
-        features = cache.features()
-        for start in range(0, len(examples), _PHOTOS_AT_ONCE):
-            rows = [cache.rows[example.image] for example in examples[start : start + _PHOTOS_AT_ONCE]]
-            yield from captioner.caption_features(features[rows], options)
+    if _are_cached(captioner, dataset, examples):
+        for features in _feature_batches(captioner, dataset, examples):
+            yield from captioner.caption_features(features, options)
         return
     paths = [dataset.photo_path(example) for example in examples]
     for caption in captioner.caption_stream(paths, options):
-        if isinstance(caption, ImageError):
-            raise DatasetError(f"{dataset.folder}: a photo of the split cannot be read: {caption}") from caption
-        yield caption
+        yield _unless_error(caption, dataset)
+
+
+def _are_cached(captioner, dataset, examples) -> bool:
+    cache = dataset.feature_cache(captioner.folder.encoder)
+    return all(example.image in cache for example in examples)
+
+
+def _feature_batches(captioner, dataset, examples) -> Iterator[np.ndarray]:
+    """(photos, regions, depth), some photos at a time: from the dataset where it has them all, else from photos."""
+    if _are_cached(captioner, dataset, examples):
+        features, rows = dataset.features_of(examples, captioner.folder.encoder)
+        for start in range(0, len(rows), _PHOTOS_AT_ONCE):
+            yield features[rows[start : start + _PHOTOS_AT_ONCE]]
+        return
+    seen = captioner.feature_stream([dataset.photo_path(example) for example in examples])
+    while batch := [_unless_error(features, dataset) for features in islice(seen, _PHOTOS_AT_ONCE)]:
+        yield np.concatenate(batch)
+
+
+def _unless_error(found, dataset):
+    """Raises: DatasetError for the error that a photo met."""
+    if isinstance(found, ImageError):
+        raise DatasetError(f"{dataset.folder}: a photo of the split cannot be read: {found}") from found
+    return found

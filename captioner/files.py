@@ -164,6 +164,14 @@ def check_writable(folder: Path) -> None:
         raise CaptionerError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
 
+def check_target(path: Path) -> None:
+    """Raises: CaptionerError when `written_whole` could not write that file, hours before it is to."""
+    if os.path.isdir(path):
+        raise CaptionerError(f"{path}: a folder, not a file")
+    if not os.path.exists(path) or os.path.isfile(path):  # else a device or a pipe, which is written itself
+        check_writable(Path(os.path.realpath(path)).parent)
+
+
 def sha256_of(path: Path) -> str:
     import hashlib  # OpenSSL with it, which those who hash nothing need not load
 

@@ -6,7 +6,7 @@ Training and captioning read photos through `read_image`, so both see the same p
 import fnmatch
 import io
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -48,15 +48,27 @@ def read_image(source: ImageSource, size: int) -> np.ndarray:
     (height, width, 4) of uint8.
     Raises: ImageError when the file is missing, is no image, or is broken or cut short.
     """
+    return np.asarray(_read(source, size, lambda width, height: (size, size)))
+
+
+def read_thumbnail(source: ImageSource, side: int) -> Image.Image:
+    """The whole photo, upright, in its own shape, its longer side `side` pixels; RGB.
+
+    source, Raises: as of `read_image`.
+    """
+    return _read(source, side, lambda *sides: tuple(max(1, round(length * side / max(sides))) for length in sides))
+
+
+def _read(source: ImageSource, size: int, shape_of: Callable[[int, int], tuple[int, int]]) -> Image.Image:
+    """size: no side of what is wanted is longer; shape_of: width and height of the photo to those wanted."""
     with _naming(source), _open(source) as image:
         if image.format in ("JPEG", "MPO"):
             image.draft("RGB", (2 * size, 2 * size))
         image.load()
         orientation = _orientation(image)  # after loading: TIFF is turned by then, PNG may tell it last
-        square = _to_rgb(image).resize((size, size), Image.Resampling.BICUBIC, reducing_gap=3.0)
-        if orientation in _UPRIGHT:  # turning the small square equals squeezing the turned photo
-            square = square.transpose(_UPRIGHT[orientation])
-        return np.asarray(square)
+        small = _to_rgb(image).resize(shape_of(*image.size), Image.Resampling.BICUBIC, reducing_gap=3.0)
+        # turning what is small equals shrinking the turned photo
+        return small.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else small
 
 
 def photo_shape(source: ImageSource) -> tuple[int, int]:

@@ -191,6 +191,15 @@ class Tokenizer:
         spoken = takewhile(lambda id: id != END_ID, ids)
         return join_tokens([self.tokens[id] for id in spoken if id > UNK_ID])
 
+    def decode_words(self, ids: Iterable[int]) -> list[str]:
+        """The text of `ids`, none of them special, cut behind each token: a space goes with the token behind it."""
+        tokens = [self.tokens[id] for id in ids]
+        text, words, end = join_tokens(tokens), [], 0
+        for token in tokens:
+            start, end = end, text.index(token, end) + len(token)
+            words.append(text[start:end])
+        return words
+
 
 @cache
 def _token_pattern() -> re.Pattern[str]:

@@ -6,9 +6,11 @@ import sys
 import threading
 
 import pytest
+from nobody import as_nobody, open_folder
 
 from captioner.errors import CaptionerError
 from captioner.files import (
+    check_target,
     folder_written_whole,
     make_folder,
     sha256_of,
@@ -104,6 +106,25 @@ def test_a_device_is_written_into_not_replaced(tmp_path):
     write_text(tmp_path / "null", "gone")
     assert (tmp_path / "null").is_symlink() and (tmp_path / "null").is_char_device()
     assert os.path.exists(os.devnull) and not os.path.isfile(os.devnull)
+
+
+def test_a_place_for_a_file_is_checked_without_writing_it(tmp_path):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link.txt").symlink_to("there/new.txt")
+    (tmp_path / "lost.txt").symlink_to("nowhere/new.txt")
+    (tmp_path / "null").symlink_to(os.devnull)
+    for name in ("new.txt", "link.txt", "null"):
+        check_target(tmp_path / name)
+    assert list((tmp_path / "there").iterdir()) == []
+    with pytest.raises(CaptionerError, match=r"nowhere: cannot be written \(No such file or directory\)"):
+        check_target(tmp_path / "lost.txt")
+    with pytest.raises(CaptionerError, match=r"there: a folder, not a file"):
+        check_target(tmp_path / "there")
+
+
+def test_a_place_without_permission_is_refused():
+    with open_folder() as folder, as_nobody(), pytest.raises(CaptionerError, match=r"\(Permission denied\)"):
+        check_target(folder / "new.txt")
 
 
 def test_text_is_utf_8_with_plain_line_ends(tmp_path):

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageOps, features
 
 from captioner.errors import ImageError
-from captioner.images import IMAGE_SUFFIXES, find_images, is_image_name, photo_shape, read_image, read_images
+from captioner.images import (
+    IMAGE_SUFFIXES,
+    find_images,
+    is_image_name,
+    photo_shape,
+    read_image,
+    read_images,
+    read_thumbnail,
+)
 
 SIZE = 32
 RED, GREEN, BLUE, WHITE = (255, 0, 0), (0, 128, 0), (0, 0, 255), (255, 255, 255)
@@ -98,6 +106,19 @@ def test_an_array_of_another_shape_is_refused_with_its_shape(shape):
 
 
 # upright
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_thumbnail_is_the_whole_photo_upright_in_its_own_shape(orientation):
+    content = encoded(draw_scene(), "PNG", exif=tagged(orientation))
+    thumbnail = read_thumbnail(content, 30)
+    assert (thumbnail.size, thumbnail.mode) == ((30, 20) if orientation < 5 else (20, 30), "RGB")
+    upright = ImageOps.exif_transpose(Image.open(io.BytesIO(content))).resize(thumbnail.size, reducing_gap=3.0)
+    assert mean_difference(np.asarray(thumbnail), np.asarray(upright)) < 1
+
+
+def test_a_thumbnail_of_a_strip_keeps_a_pixel_of_its_width():
+    assert read_thumbnail(np.zeros((1000, 2, 3), np.uint8), 100).size == (1, 100)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -110,6 +110,13 @@ def test_evaluate_loads_neither_tensorflow_nor_keras(tiny_model_dir, drawings_da
     assert loaded == ""
 
 
+def test_a_page_of_an_evaluation_loads_neither_tensorflow_nor_matplotlib(tiny_model_dir, drawings_dataset, tmp_path):
+    page = tmp_path / "report.html"
+    _, loaded = run("evaluate", drawings_dataset.folder, "--model", tiny_model_dir, "--html", page, watched=HEAVY)
+    assert page.exists()
+    assert loaded == ""
+
+
 def test_evaluate_from_the_photos_themselves_loads_neither_tensorflow_nor_keras(
     tiny_model_dir, drawings_dataset, tmp_path
 ):

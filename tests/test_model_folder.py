@@ -52,7 +52,7 @@ def test_a_finished_run_is_a_model_that_knows_what_it_is(tiny_model_dir, encoder
 
 def test_a_model_folder_holds_what_is_promised_and_nothing_hidden(tiny_model_dir):
     names = {path.name for path in tiny_model_dir.iterdir()} - {"tensorboard"}
-    assert names == {CONFIG, *FILES, "log.csv", "learning_curves.png"}
+    assert names == {CONFIG, *FILES, "log.csv", "learning_curves.png", "samples.png"}
 
 
 def test_a_model_works_wherever_it_is_moved(tiny_model_dir, model_dir, drawings_dataset):

@@ -272,6 +272,22 @@ def test_captions_without_content_encode_to_nothing(caption):
     assert Tokenizer.learn([caption], min_count=1).encode(caption) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a dog's tail, wet", ["a", " dog", "'s", " tail", ",", " wet"]),
+        ("一只狗", ["一", "只", "狗"]),
+        ("개 두 마리", ["개", " 두", " 마리"]),
+        ("", []),
+    ],
+)
+def test_decoded_words_put_together_are_the_decoded_text(text, words):
+    tokenizer = Tokenizer.learn([text], min_count=1) if text else Tokenizer(SPECIAL_TOKENS)
+    ids = tokenizer.encode(text)
+    assert tokenizer.decode_words(ids) == words
+    assert "".join(words) == tokenizer.decode(ids) == text
+
+
 def test_decode_stops_at_the_end_and_leaves_out_special_tokens():
     tokenizer = Tokenizer.learn(["a dog runs"], min_count=1)
     a, dog, runs = tokenizer.encode("a dog runs")

@@ -14,6 +14,7 @@ from captioner.cli.shared import (
     progress_bar,
     say,
     say_report,
+    shown,
 )
 
 
@@ -27,6 +28,13 @@ from captioner.cli.shared import (
 @click.option("--predictions-out", type=PATH, metavar="FILE", help="Write the captions as JSON Lines.")
 @click.option("--json", "json_path", type=PATH, metavar="FILE", help="Write the scores there, too.")
 @click.option(
+    "--html",
+    "html_path",
+    type=PATH,
+    metavar="FILE",
+    help="Write a page of all photos: captions, references, scores, attention.",
+)
+@click.option(
     "--fail-under",
     multiple=True,
     metavar="METRIC=VALUE",
@@ -34,33 +42,44 @@ from captioner.cli.shared import (
 )
 @official_options
 @bootstrap_options
-def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, fail_under, official, bootstrap):
+def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, html_path, fail_under, official, bootstrap):
     """Score a model on a split of a prepared dataset.
 
     Prints JSON: corpus BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions, against all references, with intervals of 95%
     over photos drawn again; and how the captions read: distinct ones, mean words, shares of broken endings, of
     repeated phrases and of those that are said word for word in a train caption.
 
-    Example: captioner evaluate data/flickr8k --split dev --model runs/lstm
+    --html makes one page that opens offline: each photo with its references, the caption, what that caption scores by
+    itself, and where the network looked at each of its words; to be sorted by score, and searched for words.
+
+    Example: captioner evaluate data/flickr8k --split dev --model runs/lstm --html report.html
     """
     from captioner.datasets import Dataset
-    from captioner.evaluation import caption_examples
-    from captioner.files import write_json, write_text
+    from captioner.evaluation import caption_and_replay, caption_examples
+    from captioner.files import check_target, write_json, write_text
     from captioner.metrics import SCORE_NAMES, check_official
     from captioner.scoring import score_report, tally_examples
 
     floors = [_parse_floor(text, SCORE_NAMES + official) for text in fail_under]
     for name in official:
         check_official(name)
+    if html_path is not None:
+        check_target(html_path)
     dataset = Dataset.open(data_dir)
     examples = dataset.split(split)
     captioner = load_captioner(model)
     options = decoding_options(captioner.folder.decoding, beam_size=beam_size)
+    replays = None
     with progress_bar(len(examples), "photos", "captioning") as bar:
-        captions = caption_examples(captioner, dataset, examples, options, lambda done, _: bar.update(done - bar.n))
+        run = captioner, dataset, examples, options, lambda done, _: bar.update(done - bar.n)
+        if html_path is None:
+            captions = caption_examples(*run)
+        else:
+            captions, replays = zip(*caption_and_replay(*run), strict=True)
     texts = [caption.text for caption in captions]
     known = [text for example in dataset.examples if example.split == "train" for text in example.captions]
-    report = score_report(examples, texts, tally_examples(examples, texts, official), bootstrap, known)
+    tally = tally_examples(examples, texts, official)
+    report = score_report(examples, texts, tally, bootstrap, known)
     result = {"model": captioner.name, "split": split, "beam_size": options.beam_size} | report
     if predictions_out is not None:
         lines = [
@@ -70,6 +89,12 @@ def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, fail
         write_text(predictions_out, "\n".join(lines) + "\n")
     if json_path is not None:
         write_json(json_path, result)
+    if html_path is not None:
+        from captioner.outputs.report import pictures_of, report_content, write_page
+
+        content = report_content(result, examples, captions, replays, tally, captioner.tokenizer)
+        pictures = pictures_of(map(dataset.photo_path, examples), replays)
+        write_page(html_path, content, shown(pictures, len(examples), "photos", "drawing"))
     click.echo(json.dumps(result, indent=2))
     say_report(result)
     missed = [f"{name} is {result[name]:.4f}, below {floor:g}" for name, floor in floors if result[name] < floor]

@@ -1,7 +1,6 @@
 """`captioner explain`"""
 
 import os
-from pathlib import Path
 
 import click
 
@@ -29,6 +28,7 @@ def explain(photo, model, output, json_path, beam_size, show):
     Example: captioner explain photo.jpg -o explain.png
     """
     from captioner.errors import OptionsError
+    from captioner.files import check_target
     from captioner.options import DecodingOptions
 
     if output is None and json_path is None:
@@ -47,7 +47,7 @@ def explain(photo, model, output, json_path, beam_size, show):
         raise OptionsError(f"-o and --json both name {output}")
     for path in (output, json_path):
         if path is not None:
-            _check_place(path)
+            check_target(path)
     explanation, kinds = _explained(photo, model, beam_size, show)
     if output is not None:
         from captioner.outputs.explanation_figure import draw_explanation
@@ -82,19 +82,6 @@ def _explained(photo, model, beam_size, show):
 
 def _is_same(path, other) -> bool:
     return os.path.realpath(path) == os.path.realpath(other)
-
-
-def _check_place(path) -> None:
-    """Raises: CaptionerError when no file can be written there."""
-    from captioner.errors import CaptionerError
-    from captioner.files import check_writable
-
-    if os.path.isdir(path):  # unlike in pathlib, what may not be looked at is no error
-        raise CaptionerError(f"{path}: a folder, not a file")
-    if os.path.islink(path):
-        path = Path(os.path.realpath(path))
-    if os.path.isfile(path) or not os.path.exists(path):  # a device or a pipe is written itself
-        check_writable(path.parent)
 
 
 def _some(characters: str, most: int = 10) -> str:

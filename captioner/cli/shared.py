@@ -2,6 +2,7 @@
 
 import functools
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -181,6 +182,14 @@ def progress_bar(total: int, unit: str, title: str = "", shown: bool | None = No
     from tqdm import tqdm
 
     return tqdm(total=total, unit=f" {unit}", desc=title, leave=False, dynamic_ncols=True)
+
+
+def shown(items: Iterable, total: int, unit: str, title: str) -> Iterator:
+    """The items, with a progress bar that tells how many have been taken."""
+    with progress_bar(total, unit, title) as bar:
+        for item in items:
+            yield item
+            bar.update()
 
 
 def list_failures(failures: list[str], word: str = "failed", most: int = 20, where: object = None) -> None:

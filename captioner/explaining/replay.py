@@ -1,19 +1,17 @@
 """A caption taken apart: the search that found it, then its tokens once more, step by step."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from math import isqrt
 
 import numpy as np
 
 from captioner.decoding import Hypothesis, beam_search
-from captioner.decoding import Step as DecoderStep
 from captioner.errors import ModelError
 from captioner.explaining.cells import CELLS, Activations, step_inside
 from captioner.explaining.explanation import Beam, Candidate, Explanation, Step
 from captioner.explaining.weights import read_cell
 from captioner.images import ImageSource, photo_shape, read_image
-from captioner.inference import Captioner
+from captioner.inference import Captioner, replay_steps
 from captioner.model_folder import DECODER_GRAPH, DECODER_WEIGHTS, ModelFolder
 from captioner.options import DecodingOptions
 from captioner.tokenizer import END_ID, START_ID
@@ -44,7 +42,10 @@ def explain(
     # nothing that is alive can enter the best. It may finish fewer captions than there are beams.
     (found,) = beam_search(captioner.decoder.step, image, replace(options, num_candidates=options.beam_size))
     tokens = (START_ID, *found[0].tokens, END_ID)
-    outputs = list(replay(captioner.decoder.step, image, tokens))
+    read = np.array([tokens[:-1]], np.int32)
+    outputs = [
+        {name: array[0] for name, array in out.items()} for out in replay_steps(captioner.decoder.step, image, read)
+    ]
     states = [_named_states(decoder, image["state"][0]), *(_named_states(decoder, out["state"]) for out in outputs)]
     names = captioner.tokenizer.tokens
     return Explanation(
@@ -63,22 +64,6 @@ def explain(
         activations=_activations(folder, tokens[:-1], states),
         beams=tuple(_told_beam(captioner, hypothesis, options) for hypothesis in found),
     )
-
-
-def replay(
-    step: DecoderStep, image: Mapping[str, np.ndarray], tokens: tuple[int, ...]
-) -> Iterator[dict[str, np.ndarray]]:
-    """What the decoder gives after each token but the last, one photo and one beam at a time, without these axes:
-    log_probs (vocabulary,), state (states * units,), and with attention, attention (regions,).
-
-    image: what `begin` gave of one photo; tokens: a caption with its start and its end.
-    """
-    constants = {name: array for name, array in image.items() if name != "state"}
-    state = image["state"][:, None]  # (1 photo, 1 beam, states * units)
-    for token in tokens[:-1]:
-        outputs = step(token=np.array([[token]], np.int32), state=state, **constants)
-        state = outputs["state"]
-        yield {name: np.array(array[0, 0]) for name, array in outputs.items()}
 
 
 def _named_states(decoder: str, state: np.ndarray) -> Activations:

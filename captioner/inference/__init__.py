@@ -2,5 +2,15 @@
 
 from captioner.inference.captioner import Caption, Captioner
 from captioner.inference.litert import Decoder, Encoder, default_threads
+from captioner.inference.replay import Replay, replay_captions, replay_steps
 
-__all__ = ["Caption", "Captioner", "Decoder", "Encoder", "default_threads"]
+__all__ = [
+    "Caption",
+    "Captioner",
+    "Decoder",
+    "Encoder",
+    "Replay",
+    "default_threads",
+    "replay_captions",
+    "replay_steps",
+]

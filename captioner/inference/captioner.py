@@ -28,8 +28,8 @@ class Caption:
     """What a model says of a photo.
 
     log_prob: natural log, summed over the tokens, the end included; confidence: exp of its mean a token, 0 to 1;
-    candidates: the captions found, this one first, where more than one was asked for; low_confidence: whether it is
-    below what was asked for.
+    candidates: the captions found, this one first, where more than one was asked for; tokens: ids of the model's
+    vocabulary, without start and end; low_confidence: whether it is below what was asked for.
     """
 
     text: str
@@ -37,6 +37,7 @@ class Caption:
     confidence: float
     model: str
     candidates: tuple["Caption", ...] = ()
+    tokens: tuple[int, ...] = ()
     low_confidence: bool = False
 
 
@@ -142,23 +143,26 @@ class Captioner:
         """
         if batch_size < 1:
             raise OptionsError(f"batch-size must be at least 1, not {batch_size}")
-        self.check()
         options = options or self.folder.decoding
-        sources = iter(sources)
-        first = list(islice(sources, 2))
-        if len(first) == 2:
-            self._share_cores()
-            seen = map_ahead(self._see, chain(first, sources), self.encoder.copies)
-        else:
-            seen = map(self._see, first)
         taken: deque[ImageError | None] = deque()  # for each photo its error, or None while it is searched for
-        searches = beam_search_stream(self.decoder.step, self._begun(seen, taken), options, batch_size)
+        begun = self._begun(self.feature_stream(sources), taken)
+        searches = beam_search_stream(self.decoder.step, begun, options, batch_size)
         for found in searches:
             while taken[0] is not None:
                 yield taken.popleft()
             taken.popleft()
             yield self._caption(found)
         yield from taken
+
+    def feature_stream(self, sources: Iterable[ImageSource]) -> Iterator[np.ndarray | ImageError]:
+        """Each photo's features, (1, regions, depth), or the error it met, in order, encoded ahead by threads."""
+        self.check()
+        sources = iter(sources)
+        first = list(islice(sources, 2))
+        if len(first) < 2:
+            return map(self._see, first)
+        self._share_cores()
+        return map_ahead(self._see, chain(first, sources), self.encoder.copies)
 
     def _see(self, source: ImageSource) -> np.ndarray | ImageError:
         """The photo's features, (1, regions, depth), or the error it met."""
@@ -193,6 +197,7 @@ class Captioner:
 
     def _caption(self, hypotheses: list[Hypothesis]) -> Caption:
         candidates = tuple(
-            Caption(self.tokenizer.decode(h.tokens), h.log_prob, h.confidence, self.name) for h in hypotheses
+            Caption(self.tokenizer.decode(h.tokens), h.log_prob, h.confidence, self.name, tokens=h.tokens)
+            for h in hypotheses
         )
         return replace(candidates[0], candidates=candidates) if len(candidates) > 1 else candidates[0]

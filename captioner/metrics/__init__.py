@@ -16,6 +16,7 @@ from captioner.metrics.scores import (
     tally_captions,
     tokenizer_name,
 )
+from captioner.metrics.sentences import sentence_scores, smoothed_bleu
 from captioner.metrics.tally import Part, Tally, tally_tokens
 from captioner.metrics.wording import ends_broken, repeats_itself, wording
 
@@ -41,6 +42,8 @@ __all__ = [
     "resampled_scores",
     "rouge_l",
     "score_captions",
+    "sentence_scores",
+    "smoothed_bleu",
     "tally_captions",
     "tally_tokens",
     "tokenizer_name",

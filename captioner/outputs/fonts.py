@@ -1,6 +1,9 @@
 """Fonts that have what is to be drawn: Matplotlib's own has no Korean, Chinese or Japanese."""
 
 import unicodedata
+from functools import cache
+
+from PIL import ImageFont
 
 OWN_FAMILY = "DejaVu Sans"  # comes with Matplotlib
 _HAS_NO_SHAPES = "Last Resort"  # has a box for every character there is
@@ -30,6 +33,26 @@ def fonts_for(text: str) -> tuple[list[str], str]:
     return families, "".join(sorted(lacking))
 
 
+def font_for(text: str, size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
+    """For Pillow, a font with the letters of the text: Matplotlib's own, or where that lacks some an installed one.
+
+    size: pixels. Pillow draws a text with one font: letters that it lacks are shown as boxes, though another has them.
+    """
+    return _opened(_family_for(frozenset(text)), size, bold)
+
+
+@cache
+def _family_for(letters: frozenset[str]) -> str:
+    return fonts_for("".join(sorted(letters)))[0][-1]
+
+
+@cache
+def _opened(family: str, size: int, bold: bool) -> ImageFont.FreeTypeFont:
+    from matplotlib.font_manager import FontProperties, findfont
+
+    return ImageFont.truetype(findfont(FontProperties(family, weight="bold" if bold else "normal")), size)
+
+
 def _characters(path: str) -> set[str]:
     """Those that the font has an outline for."""
     from matplotlib.font_manager import get_font
@@ -41,8 +64,9 @@ def _characters(path: str) -> set[str]:
     return {chr(code) for code in font.get_charmap()} if font.scalable else set()
 
 
+@cache
 def _learn_new_fonts() -> None:
-    """Lists the fonts that were installed after Matplotlib made its list."""
+    """Lists the fonts that were installed after Matplotlib made its list; once a process, for it takes its time."""
     from matplotlib.font_manager import findSystemFonts, fontManager
 
     known = {font.fname for font in fontManager.ttflist}

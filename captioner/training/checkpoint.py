@@ -12,9 +12,9 @@ import numpy as np
 from captioner.errors import ModelError, OptionsError
 from captioner.files import written_whole
 
-_IN_HEADER = ("losses", "epoch_seconds", "history", "seconds", "num_settled", "settled")
+_IN_HEADER = ("losses", "epoch_seconds", "history", "seconds", "num_settled", "settled", "samples")
 
-_BEFORE_FINE_TUNING = {"num_settled": 0, "settled": None}  # what runs did not write that began without knowing of it
+_ADDED_SINCE = {"num_settled": 0, "settled": None, "samples": ()}  # what is not in the checkpoints of older versions
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Progress:
     seconds: float = 0.0
     num_settled: int = 0  # epochs of the decoder's own training, once fine-tuning has begun
     settled: dict | None = None  # what fine-tuning began with: the epoch it is from, 0 for a given model; dev scores
+    samples: list[dict] = dataclasses.field(default_factory=list)  # what was said of the first dev photos, an epoch
 
     @property
     def best_epoch(self) -> int:
@@ -52,9 +53,11 @@ class Progress:
         self.num_settled = len(self.history)
         self.best_weights = weights
 
-    def add(self, row: dict, averages: list[np.ndarray]) -> None:
-        """An epoch is over: its row of the log, and the averaged weights it ended with."""
+    def add(self, row: dict, averages: list[np.ndarray], captions: list[str]) -> None:
+        """An epoch is over: its row of the log, the averaged weights it ended with, what was said of dev photos."""
         self.history.append(row)
+        if captions:
+            self.samples = [*self.samples, {"epoch": row["epoch"], "captions": captions}]
         self.losses, self.epoch_seconds = [], 0.0
         self.seconds += row["seconds"]
         if self.best_epoch == row["epoch"]:
@@ -92,7 +95,7 @@ def _opened(path: Path, run: dict):
     """The file of arrays, and the fields of `_IN_HEADER`."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            header = _BEFORE_FINE_TUNING | json.loads(file["header"].tobytes())
+            header = _ADDED_SINCE | json.loads(file["header"].tobytes())
             begun, fields = header["run"], {name: header[name] for name in _IN_HEADER}
             changed = changed_options(begun, run)
             if changed:

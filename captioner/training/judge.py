@@ -8,10 +8,12 @@ import tensorflow as tf
 from captioner.datasets import Example
 from captioner.decoding import beam_search
 from captioner.evaluation import score_examples
+from captioner.inference import replay_captions
 from captioner.model import CaptionNetwork
 from captioner.training.batches import TeacherForcing
 from captioner.training.dev_loss import TeacherForcedLoss
 from captioner.training.run import Run
+from captioner.training.samples import NUM_SAMPLES, Said
 
 _PHOTOS_AT_ONCE = 64
 _BEAM_SIZE = 3  # the finished model is scored with its own
@@ -23,7 +25,7 @@ class DevJudge:
     def __init__(self, network: CaptionNetwork, run: Run, encoder):
         """encoder: whose features the network reads, as `Dataset.features_of` asks for it."""
         self.examples: list[Example] = run.dataset.split("dev") if "dev" in run.dataset.splits else []
-        self.captions: list[str] = []  # of the examples, when they were last scored
+        self.said: list[Said] = []  # of the first examples, when they were last scored
         self._tokenizer, self._options = run.tokenizer, replace(run.decoding, beam_size=_BEAM_SIZE)
         if self.examples:
             self._features, self._rows = run.dataset.features_of(self.examples, encoder)
@@ -36,16 +38,31 @@ class DevJudge:
         """`dev_loss` in nats a token; BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions; empty without a dev split."""
         if not self.examples:
             return {}
-        self.captions = []
+        spoken = []
         for start in range(0, len(self.examples), _PHOTOS_AT_ONCE):
             features = self._features[self._rows[start : start + _PHOTOS_AT_ONCE]]
-            image = _to_numpy(self._begin(tf.constant(features, tf.float32)))
-            for hypotheses in beam_search(self._run_step, image, self._options):
-                self.captions.append(self._tokenizer.decode(hypotheses[0].tokens))
-        scores = score_examples(self.examples, self.captions)
+            found = beam_search(self.step, self.begin(features), self._options)
+            spoken += (hypotheses[0].tokens for hypotheses in found)
+        self.said = self._look_again(spoken[:NUM_SAMPLES])
+        scores = score_examples(self.examples, [self._tokenizer.decode(tokens) for tokens in spoken])
         return {"dev_loss": self._loss()} | {name: value for name, value in scores.items() if isinstance(value, float)}
 
-    def _run_step(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+    def _look_again(self, captions: list[tuple[int, ...]]) -> list[Said]:
+        """The captions of the first photos, with where the network looked."""
+        replays = replay_captions(self, self._features[self._rows[: len(captions)]], captions)
+        return [
+            Said(
+                tuple(self._tokenizer.decode_words(tokens)),
+                None if replay.attention is None else replay.attention[: len(tokens)],
+            )
+            for tokens, replay in zip(captions, replays, strict=True)
+        ]
+
+    def begin(self, features: np.ndarray) -> dict[str, np.ndarray]:
+        """As of `captioner.inference.Decoder`, and so is `step`."""
+        return _to_numpy(self._begin(tf.constant(features, tf.float32)))
+
+    def step(self, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         return _to_numpy(self._step(**{name: tf.constant(value) for name, value in inputs.items()}))
 
 

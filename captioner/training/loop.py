@@ -11,6 +11,7 @@ from captioner.files import check_writable, make_folder, written_whole
 from captioner.model import CaptionNetwork, build_network, check_growth, grown_network, load_weights
 from captioner.model_folder import DECODER_WEIGHTS, ModelFolder, is_model
 from captioner.outputs.figures import draw_learning_curves
+from captioner.outputs.samples import draw_samples
 from captioner.training.board import FOLDER as BOARD
 from captioner.training.board import Board
 from captioner.training.checkpoint import Progress, load_checkpoint
@@ -19,8 +20,9 @@ from captioner.training.phase import scores_text
 from captioner.training.phases import first_phase, second_phase
 from captioner.training.photos import encode_photos, encode_views
 from captioner.training.run import CHECKPOINT, Listener, Run
+from captioner.training.samples import DevSamples, Said
 from captioner.training.seeing import Eyes, look_at_photos
-from captioner.training.standing import CURVES, LOG, OUTPUTS, is_finished
+from captioner.training.standing import CURVES, LOG, OUTPUTS, SAMPLES, is_finished
 
 
 def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
@@ -60,12 +62,15 @@ def _learn(run: Run, network: CaptionNetwork, eyes: Eyes | None, listener: Liste
     state, progress = None, Progress()
     if run.checkpoint_path.exists():
         state, progress = load_checkpoint(run.checkpoint_path, run.identity())
-    board = Board(run)
+    board, dev = Board(run.output_dir), DevSamples(run)
 
-    def log(row: dict, captions: list[str]) -> None:
+    def log(row: dict, said: list[Said]) -> None:
         _write_log(run.output_dir / LOG, progress.history)
         draw_learning_curves(progress.history, progress.best_epoch, run.output_dir / CURVES)
-        board.add(row, captions)
+        samples = dev.of(said, progress.samples)
+        if samples:
+            draw_samples(samples, run.output_dir / SAMPLES)
+        board.add(row, samples)
 
     if "dev" not in run.dataset.splits:
         listener.say(f"no dev split: all {run.num_epochs} epochs are run, and the last one is kept")

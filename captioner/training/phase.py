@@ -13,6 +13,7 @@ from captioner.training.checkpoint import Progress, save_checkpoint
 from captioner.training.judge import DevJudge
 from captioner.training.memory import peak_memory
 from captioner.training.run import Listener, Run
+from captioner.training.samples import Said
 from captioner.training.teacher_forcing import Trainer
 
 SECONDS_BETWEEN_CHECKPOINTS = 180
@@ -43,16 +44,16 @@ class Phase:
         within = f", step {len(progress.losses)} of the next" if progress.losses else ""
         listener.say(f"going on after epoch {len(progress.history)} of {self._last_epoch(progress)}{within}")
 
-    def train(self, progress: Progress, listener: Listener, log: Callable[[dict, list[str]], None]) -> None:
+    def train(self, progress: Progress, listener: Listener, log: Callable[[dict, list[Said]], None]) -> None:
         """Trains from where the progress stands to the end; the network then holds the best weights.
 
-        log: told each epoch's row, and what was said of the dev photos, when the epoch is saved.
+        log: told each epoch's row, and what was said of the first dev photos, when the epoch is saved.
         """
         while not self._is_over(progress, listener):
             self._take_steps(progress, listener)
             row = self._end_epoch(progress)
             self.save(progress)
-            log(row, self.judge.captions)
+            log(row, self.judge.said)
             listener.say(_summary(row, self.trainer.measure, self._last_epoch(progress)))
         self.trainer.use_weights(progress.best_weights)
 
@@ -109,7 +110,7 @@ class Phase:
         row["seconds"] = round(progress.epoch_seconds + time.monotonic() - started, 1)
         if (memory := peak_memory()) is not None:
             row["peak_memory_mb"] = round(memory / 1e6)
-        progress.add(row, averages)
+        progress.add(row, averages, [said.text for said in self.judge.said])
         return row
 
     def _not_finite(self, progress: Progress, batch: Batch) -> str:

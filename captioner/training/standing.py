@@ -7,7 +7,8 @@ from captioner.training.run import Run
 
 LOG = "log.csv"
 CURVES = "learning_curves.png"
-OUTPUTS = (LOG, CURVES, *FILES, ENCODER_WEIGHTS, CONFIG)
+SAMPLES = "samples.png"
+OUTPUTS = (LOG, CURVES, SAMPLES, *FILES, ENCODER_WEIGHTS, CONFIG)
 
 
 def is_finished(run: Run) -> bool:

@@ -1,11 +1,15 @@
 """`captioner evaluate`"""
 
+import base64
 import json
+import re
+import shutil
 
 import pytest
 from click.testing import CliRunner
 
 from captioner.cli import main
+from captioner.inference import Decoder
 
 
 @pytest.fixture
@@ -82,3 +86,66 @@ def test_a_folder_that_is_no_prepared_dataset_says_how_to_make_one(run, tmp_path
     result = run(data_dir=tmp_path)
     assert result.exit_code == 1
     assert result.stderr == f"Error: {tmp_path}: no dataset.json in it; make one with `captioner prepare`\n"
+
+
+def content_of(path):
+    """What the page of `--html` shows, and the base64 of its JPEGs and attention."""
+    page = path.read_text()
+    content = re.search(r'<script type="application/json" id="content">(.*?)</script>', page).group(1)
+    return json.loads(content), re.findall(r'id="picture-\d+">(\S*) (\S*)</script>', page)
+
+
+def test_a_page_shows_every_photo_and_changes_no_score(run, drawings_dataset, tmp_path):
+    result = run(
+        "--split", "dev", "--html", tmp_path / "report.html", "--predictions-out", tmp_path / "predictions.jsonl"
+    )
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == run("--split", "dev").stdout
+    content, pictures = content_of(tmp_path / "report.html")
+    assert content["result"] == json.loads(result.stdout)
+    examples = drawings_dataset.split("dev")
+    predictions = [json.loads(line)["caption"] for line in (tmp_path / "predictions.jsonl").read_text().splitlines()]
+    assert ["".join(photo["words"]) for photo in content["photos"]] == predictions
+    assert [photo["references"] for photo in content["photos"]] == [list(example.captions) for example in examples]
+    num_regions = content["grid"] ** 2
+    for photo, (jpeg, attention) in zip(content["photos"], pictures, strict=True):
+        assert base64.b64decode(jpeg).startswith(b"\xff\xd8")
+        assert len(base64.b64decode(attention)) == len(photo["words"]) * num_regions
+    mean = sum(photo["scores"][content["sentence_scores"].index("rouge_l")] for photo in content["photos"]) / 6
+    assert mean == pytest.approx(content["result"]["rouge_l"], abs=1e-4)
+
+
+def test_the_page_of_a_model_without_attention_has_none(run, monkeypatch, tmp_path):
+    step = Decoder.step
+
+    def without_attention(self, **inputs):
+        return {name: array for name, array in step(self, **inputs).items() if name != "attention"}
+
+    monkeypatch.setattr(Decoder, "step", without_attention)
+    assert run("--split", "dev", "--html", tmp_path / "report.html").exit_code == 0
+    content, pictures = content_of(tmp_path / "report.html")
+    assert content["grid"] is None
+    assert all(jpeg and not attention for jpeg, attention in pictures)
+
+
+def test_a_page_is_made_without_the_photos_where_their_features_are_known(run, drawings_dataset, tmp_path):
+    folder = shutil.copytree(drawings_dataset.folder, tmp_path / "data")
+    info = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(info | {"images_dir": str(tmp_path / "gone")}))
+    assert run("--split", "dev", "--html", tmp_path / "report.html", data_dir=folder).exit_code == 0
+    _, pictures = content_of(tmp_path / "report.html")
+    assert all(attention and not jpeg for jpeg, attention in pictures)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("no/report.html", "{folder}/no: cannot be written (No such file or directory)"),
+        ("", "{folder}: cannot be written (it is a folder)"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_refused_before_anything_is_captioned(run, monkeypatch, tmp_path, name, said):
+    monkeypatch.setattr("captioner.cli.evaluate.load_captioner", lambda model: pytest.fail("a model was loaded"))
+    result = run("--html", tmp_path / name)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {said.format(folder=tmp_path)}\n"

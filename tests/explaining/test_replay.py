@@ -12,7 +12,6 @@ from captioner.errors import ImageError, ModelError, OptionsError
 from captioner.explaining import CELLS, explain
 from captioner.explaining import replay as replay_module
 from captioner.explaining.cells import step_inside
-from captioner.explaining.replay import replay
 from captioner.explaining.weights import read_cell
 from captioner.model_folder import DECODER_WEIGHTS
 from captioner.options import DecodingOptions
@@ -168,10 +167,3 @@ def test_the_best_caption_is_the_same_however_many_the_search_is_asked_for(lengt
         (alone,) = beam_search(step, image, options)
         (ranked,) = beam_search(step, image, replace(options, num_candidates=options.beam_size))
         assert ranked[0] == alone[0], seed
-
-
-def test_a_replay_reads_every_token_but_the_last_and_carries_the_state():
-    step, image = random_step(3)
-    outputs = list(replay(step, image, (1, 4, 6, 2)))
-    assert [int(out["state"][0]) for out in outputs] == [11, 13, 35]  # (1 * 10 + 1), (11 * 10 + 4), (13 * 10 + 6)
-    assert {out["log_probs"].shape for out in outputs} == {(LETTERS,)}

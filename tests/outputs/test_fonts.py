@@ -2,7 +2,7 @@ import pytest
 from matplotlib import font_manager
 
 from captioner.outputs import fonts
-from captioner.outputs.fonts import OWN_FAMILY, fonts_for
+from captioner.outputs.fonts import OWN_FAMILY, font_for, fonts_for
 
 
 @pytest.fixture
@@ -42,3 +42,19 @@ def test_a_font_that_is_broken_has_no_characters(tmp_path):
     (tmp_path / "broken.ttf").write_bytes(b"no font")
     assert fonts._characters(str(tmp_path / "broken.ttf")) == set()
     assert fonts._characters(str(tmp_path / "missing.ttf")) == set()
+
+
+def test_pillow_writes_latin_letters_in_matplotlib_s_own_font():
+    assert font_for("Hund läuft, dog's", 14).getname() == (OWN_FAMILY, "Book")
+    assert font_for("dog", 14, bold=True).getname() == (OWN_FAMILY, "Bold")
+
+
+def test_letters_that_no_font_has_are_no_error_for_pillow():
+    assert font_for("\U0010fffd", 14).getname()[0] == OWN_FAMILY
+
+
+def test_pillow_writes_korean_and_chinese_where_a_font_has_them():
+    font = font_for("개狗", 14)
+    if font.getname()[0] == OWN_FAMILY:
+        pytest.skip("no installed font has Korean and Chinese letters")
+    assert font.getmask("개").getbbox() != font.getmask("狗").getbbox()

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 
 from captioner.model_folder import DECODER_WEIGHTS, TRAINING_RECORD
+from captioner.training.loop import SAMPLES
 
 
 def weights_of(folder):
@@ -28,6 +29,10 @@ def assert_same_end(folder, expected):
         assert ours["epoch"] == theirs["epoch"]
         assert ours["loss"] == theirs["loss"]
     assert {path.name for path in folder.iterdir()} == {path.name for path in expected.iterdir()}
+    if (
+        expected / SAMPLES
+    ).exists():  # where there is a dev split: every epoch's captions, those before the end as well
+        assert (folder / SAMPLES).read_bytes() == (expected / SAMPLES).read_bytes()
 
 
 def spelled_out(run) -> dict:

@@ -41,9 +41,10 @@ from captioner.model_folder import (
 from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, PrepareOptions, TrainingOptions
 from captioner.training import Listener, Run, phases, train
 from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from captioner.training.judge import DevJudge
 from captioner.training.loop import CURVES, LOG
 from captioner.training.run import CHECKPOINT
-from captioner.training.seeing import Eyes, look_at_photos
+from captioner.training.seeing import Eyes, SeeingNetwork, look_at_photos
 from captioner.training.views import flipped_name
 
 NUM_STEPS = 3  # of 8 drawings each
@@ -290,7 +291,7 @@ class Judged:
     """A judge whose CIDEr-D is as told."""
 
     def __init__(self, ciders):
-        self.ciders, self.captions = ciders, []
+        self.ciders, self.said = ciders, []
 
     def __call__(self, network, run, encoder):
         return self
@@ -381,6 +382,20 @@ def test_photos_looked_at_before_an_interruption_are_not_looked_at_again(prepare
     assert shown == [(5, 28, "photos")]
     look_at_photos(run, eyes, Listener(progress=progress))
     assert len(shown) == 1
+
+
+def test_attention_of_dev_photos_is_seen_through_the_encoder_that_learns(prepared):
+    run = run_of(prepared, prepared.folder)
+    eyes = Eyes.of(run)
+    look_at_photos(run, eyes, Listener())
+    network = dataclasses.replace(NETWORK, attention=True)
+    decoder = build_network(network, len(run.tokenizer), run.encoder.num_regions, run.encoder.depth)
+    judge = DevJudge(SeeingNetwork(eyes.rest, decoder), run, eyes)
+    assert judge.scores()["bleu_1"] >= 0
+    assert len(judge.said) == 4
+    for said in judge.said:
+        assert said.attention.shape == (len(said.words), run.encoder.num_regions)
+        np.testing.assert_allclose(said.attention.sum(axis=1), 1, atol=1e-5)
 
 
 KILLED_RUN = """

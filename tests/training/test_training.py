@@ -19,11 +19,12 @@ from captioner.inference import Captioner
 from captioner.model_folder import CONFIG, FILES, MODEL_CARD, ModelFolder
 from captioner.options import NetworkOptions
 from captioner.outputs.figures import draw_learning_curves
+from captioner.outputs.samples import draw_samples
 from captioner.training import Listener, finish, loop, phase, phases, train
 from captioner.training.board import FOLDER as BOARD
 from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from captioner.training.dev_loss import TeacherForcedLoss
-from captioner.training.loop import CURVES, LOG
+from captioner.training.loop import CURVES, LOG, SAMPLES
 from captioner.training.run import CHECKPOINT
 
 EPOCHS = 4
@@ -43,6 +44,7 @@ class Lines(list):
     def __init__(self, interrupt_after=None):
         super().__init__()
         self.interrupt_after = interrupt_after
+        self.drawn = []  # samples, an epoch
 
     def say(self, line):
         self.append(line)
@@ -56,10 +58,17 @@ class Lines(list):
 
 @pytest.fixture(scope="module")
 def unbroken(run_in, tmp_path_factory):
-    """The folder of the run that nothing interrupts, and the lines it said; the one whose curves are drawn."""
+    """The folder of the run that nothing interrupts, and the lines it said, with the samples that were drawn; the one
+    whose curves are drawn."""
     lines = Lines()
+
+    def draw(samples, path):
+        lines.drawn.append(samples)
+        draw_samples(samples, path)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop, "draw_learning_curves", draw_learning_curves)
+        patch.setattr(loop, "draw_samples", draw)
         folder = train(run_in(tmp_path_factory.mktemp("unbroken") / "run"), True, lines.listener)
     return folder.path, lines
 
@@ -103,9 +112,45 @@ def test_the_loss_falls(unbroken):
 
 def test_a_finished_run_is_a_model_with_its_log_and_curves_and_nothing_else(unbroken):
     folder, _ = unbroken
-    assert {path.name for path in folder.iterdir()} == {CONFIG, *FILES, LOG, CURVES, BOARD}
+    assert {path.name for path in folder.iterdir()} == {CONFIG, *FILES, LOG, CURVES, SAMPLES, BOARD}
     assert (folder / CURVES).read_bytes().startswith(b"\x89PNG")
     assert ModelFolder.open(folder).name == "run"
+
+
+def test_samples_show_what_was_said_after_every_epoch(unbroken, drawings_dataset):
+    folder, lines = unbroken
+    assert len(lines.drawn) == EPOCHS
+    first, last = lines.drawn[0], lines.drawn[-1]
+    for number, example in enumerate(drawings_dataset.split("dev")[:4]):
+        sample = last[number]
+        assert (sample.image, sample.references) == (example.image, example.captions)
+        assert [epoch for epoch, _ in sample.history] == [1, 2, 3, 4]
+        assert sample.history[:1] == first[number].history
+        assert sample.history[-1][1] == "".join(sample.words)
+        assert sample.attention is None
+    assert (folder / SAMPLES).read_bytes().startswith(b"\x89PNG")
+
+
+def test_tensorboard_shows_the_attention_of_dev_photos_after_every_epoch(tiny_model_dir, drawings_dataset):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    events = accumulator.EventAccumulator(str(tiny_model_dir / BOARD)).Reload()
+    for example in drawings_dataset.split("dev")[:4]:
+        shown = events.Tensors(f"attention/{example.image}")
+        assert [event.step for event in shown] == [1, 2]
+        assert all(event.tensor_proto.string_val[2].startswith(b"\x89PNG") for event in shown)
+
+
+def test_a_checkpoint_that_knows_of_no_samples_is_gone_on_from(unfinished, run_in):
+    path, identity = unfinished / CHECKPOINT, run_in(unfinished).identity()
+    with np.load(path) as file:
+        arrays = dict(file)
+    header = json.loads(arrays["header"].tobytes())
+    assert [row["epoch"] for row in header.pop("samples")] == [1, 2]
+    np.savez(path, **arrays | {"header": np.frombuffer(json.dumps(header).encode(), np.uint8)})
+    for _ in range(2):
+        _, progress = load_checkpoint(path, identity)
+        progress.add({"epoch": 3, "seconds": 1.0, "cider": 0.0}, [], ["a dog"])
+        assert progress.samples == [{"epoch": 3, "captions": ["a dog"]}]
 
 
 def test_the_log_has_a_row_an_epoch(unbroken):
@@ -159,7 +204,7 @@ def test_the_kept_weights_are_the_average_of_the_best_epoch(run_in, tmp_path, mo
 
     class Judge:
         def __init__(self, network, run, *_):
-            self.network, self.examples, self.captions = network, run.dataset.split("dev"), []
+            self.network, self.said = network, []
 
         def scores(self):
             held.append([variable.numpy() for variable in self.network.trainable_variables])
@@ -181,7 +226,7 @@ def progress_of(*ciders):
     progress = Progress()
     for epoch, cider in enumerate(ciders, start=1):
         row = {"epoch": epoch, "seconds": 1.5} | ({} if cider is None else {"cider": cider})
-        progress.add(row, [np.array(epoch)])
+        progress.add(row, [np.array(epoch)], [])
     return progress
 
 
@@ -362,7 +407,7 @@ def test_no_resume_begins_anew_touches_no_other_file_and_is_itself_resumed(unfin
     with pytest.raises(KeyboardInterrupt):
         train(run, False, lines.listener)
     assert lines[0].startswith("epoch 1/4")
-    assert {path.name for path in unfinished.iterdir()} == {CHECKPOINT, LOG, CURVES, BOARD, notes.name}
+    assert {path.name for path in unfinished.iterdir()} == {CHECKPOINT, LOG, CURVES, SAMPLES, BOARD, notes.name}
     train(run, True, Listener())
     assert notes.read_text() == "mine"
     notes.unlink()
@@ -380,7 +425,7 @@ def test_no_resume_broken_off_before_its_first_epoch_leaves_the_way_free(unfinis
     assert list(unfinished.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", [CONFIG, *FILES, LOG, CURVES])
+@pytest.mark.parametrize("name", [CONFIG, *FILES, LOG, CURVES, SAMPLES])
 @pytest.mark.parametrize("resume", [True, False], ids=["resume", "no-resume"])
 def test_a_file_of_someone_else_is_never_overwritten(name, resume, tmp_path, run_in):
     (tmp_path / name).write_text("{}")
