@@ -166,10 +166,12 @@ def check_writable(folder: Path) -> None:
 
 def check_target(path: Path) -> None:
     """Raises: CaptionerError when `written_whole` could not write that file, hours before it is to."""
-    if os.path.isdir(path):
+    if os.path.isdir(path):  # unlike in pathlib, what may not be looked at is no error
         raise CaptionerError(f"{path}: a folder, not a file")
+    if os.path.islink(path):
+        path = Path(os.path.realpath(path))
     if not os.path.exists(path) or os.path.isfile(path):  # else a device or a pipe, which is written itself
-        check_writable(Path(os.path.realpath(path)).parent)
+        check_writable(path.parent)
 
 
 def sha256_of(path: Path) -> str:

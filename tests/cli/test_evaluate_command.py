@@ -141,7 +141,7 @@ def test_a_page_is_made_without_the_photos_where_their_features_are_known(run, d
     ("name", "said"),
     [
         ("no/report.html", "{folder}/no: cannot be written (No such file or directory)"),
-        ("", "{folder}: cannot be written (it is a folder)"),
+        ("", "{folder}: a folder, not a file"),
     ],
 )
 def test_a_page_that_cannot_be_written_is_refused_before_anything_is_captioned(run, monkeypatch, tmp_path, name, said):
