@@ -6,7 +6,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 from math import isqrt
 
 import numpy as np
@@ -76,20 +76,25 @@ def beam_search_stream(
     """As `beam_search`, photo by photo, in order: `num_slots` photos move together, and a photo whose search is over
     makes room for the next one, so that no step is taken for nothing.
 
-    photos: what `begin` gave of each, without the axis of the photos.
+    photos: what `begin` gave of each, without the axis of the photos; None among them, while searches are under way:
+    none is at hand just now, and they go on without waiting for it.
     """
-    photos = enumerate(photos)
-    slots = _Slots(list(islice(photos, num_slots)), options)
+    photos = iter(photos)
+    slots = _Slots(options)
     results: dict[int, list[Hypothesis]] = {}
-    next_photo = 0
-    while len(slots):
+    num_taken = num_given = 0
+    while True:
+        at_hand = list(takewhile(lambda photo: photo is not None, islice(photos, num_slots - slots.num_taken)))
+        slots.take(list(enumerate(at_hand, start=num_taken)), num_slots)
+        num_taken += len(at_hand)
+        if not slots.num_taken:
+            return
         for slot in slots.advance(step):
             results[slots.photo[slot]] = slots.finished[slot].best()
-            slots.put(slot, next(photos, None))
-        slots.close_up()
-        while next_photo in results:
-            yield results.pop(next_photo)
-            next_photo += 1
+            slots.free(slot)
+        while num_given in results:
+            yield results.pop(num_given)
+            num_given += 1
 
 
 class _Slots:
@@ -98,42 +103,65 @@ class _Slots:
     A slot is free, and moves along for nothing, where `photo` is None.
     """
 
-    def __init__(self, images: list[tuple[int, Mapping[str, np.ndarray]]], options: DecodingOptions):
-        """images: `(photo, what begin gave of it)`, one a slot."""
+    def __init__(self, options: DecodingOptions):
         self.options = options
-        shape = len(images), options.beam_size
-        self.photo: list[int | None] = [None] * len(images)
-        self.finished = [_Finished(options) for _ in images]
-        self._constants = {}
-        self._state = np.zeros((*shape, 0), np.float32)
-        for name in images[0][1] if images else ():
-            array = np.stack([image[name] for _, image in images])
-            if name == "state":
-                self._state = np.repeat(array[:, None], options.beam_size, axis=1)  # (slots, beams, width)
-            else:
-                self._constants[name] = array
-        self._token = np.zeros(shape, np.int32)
-        self._alive = np.zeros(shape, np.float64)  # log-probability of each beam
-        self._spoken = np.zeros((*shape, options.max_words + 1), np.int32)
-        self._num_words = np.zeros(len(images), np.int64)
-        for slot, image in enumerate(images):
-            self.put(slot, image)
+        self.photo: list[int | None] = []
+        self.finished: list[_Finished] = []
+        beams = (0, options.beam_size)
+        self._constants: dict[str, np.ndarray] = {}  # (slots, ...)
+        self._state = np.zeros((*beams, 0), np.float32)  # (slots, beams, width)
+        self._token = np.zeros(beams, np.int32)
+        self._alive = np.zeros(beams, np.float64)  # log-probability of each beam
+        self._spoken = np.zeros((*beams, options.max_words + 1), np.int32)
+        self._num_words = np.zeros(0, np.int64)
 
-    def __len__(self) -> int:
-        return len(self.photo)
+    @property
+    def num_taken(self) -> int:
+        return sum(photo is not None for photo in self.photo)
 
-    def put(self, slot: int, numbered: tuple[int, Mapping[str, np.ndarray]] | None) -> None:
-        """Begins the search of a photo in a slot that is free; None leaves it free."""
+    def take(self, images: list[tuple[int, Mapping[str, np.ndarray]]], most: int) -> None:
+        """Begins the search of photos, `(photo, what begin gave of it)`. most: slots that there may be."""
+        num_missing = len(images) - len(self.photo) + self.num_taken
+        if num_missing > 0:
+            # twice as many at least, where photos come one by one: new shapes cost the runtime new buffers
+            length = max(len(self.photo) + num_missing, min(2 * len(self.photo), most))
+            self._lengthen(length - len(self.photo), images[0][1])
+        else:
+            self._close_up(len(images))
+        free = (slot for slot, photo in enumerate(self.photo) if photo is None)
+        for (photo, image), slot in zip(images, free, strict=False):
+            self._begin(slot, photo, image)
+
+    def free(self, slot: int) -> None:
         self.photo[slot], self._alive[slot] = None, -np.inf
-        if numbered is None:
-            return
-        self.photo[slot], image = numbered
-        self.finished[slot] = _Finished(self.options)
-        self._alive[slot, 0] = 0  # all beams start the same: only one may continue
+
+    def _begin(self, slot: int, photo: int, image: Mapping[str, np.ndarray]) -> None:
+        self.photo[slot], self.finished[slot] = photo, _Finished(self.options)
+        self._alive[slot], self._alive[slot, 0] = -np.inf, 0  # all beams start the same: only one may continue
         self._token[slot], self._num_words[slot] = START_ID, 0
         self._state[slot] = image["state"]
         for name, array in self._constants.items():
             array[slot] = image[name]
+
+    def _lengthen(self, count: int, like: Mapping[str, np.ndarray]) -> None:
+        """Adds free slots. like: what `begin` gave of any photo."""
+
+        def longer(array: np.ndarray, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+            free = np.zeros((count, *shape), dtype)
+            return np.concatenate([array, free]) if len(array) else free
+
+        for name, array in like.items():
+            if name == "state":
+                self._state = longer(self._state, (self.options.beam_size, *array.shape), array.dtype)
+            else:
+                self._constants[name] = longer(self._constants.get(name, ()), array.shape, array.dtype)
+        for name in ("_token", "_alive", "_spoken", "_num_words"):
+            array = getattr(self, name)
+            setattr(self, name, longer(array, array.shape[1:], array.dtype))
+        self.photo += [None] * count
+        self.finished += [_Finished(self.options) for _ in range(count)]
+        for slot in range(len(self.photo) - count, len(self.photo)):
+            self.free(slot)
 
     def advance(self, step: Step) -> list[int]:
         """Takes a step with every beam; the slots whose search is over."""
@@ -161,15 +189,17 @@ class _Slots:
             if photo is not None and self.finished[slot].is_settled(best_alive[slot])
         ]
 
-    def close_up(self) -> None:
-        """Gives up the free slots once half are free, not sooner: new shapes cost the runtime new buffers."""
+    def _close_up(self, count: int) -> None:
+        """Gives up the free slots but for `count`, once half would be free, not sooner: new shapes cost the runtime new
+        buffers."""
         taken = [slot for slot, photo in enumerate(self.photo) if photo is not None]
-        if len(taken) > len(self.photo) // 2:
+        kept = sorted(taken + [slot for slot, photo in enumerate(self.photo) if photo is None][:count])
+        if len(kept) > len(self.photo) // 2:
             return
-        self.photo, self.finished = ([of_slot[slot] for slot in taken] for of_slot in (self.photo, self.finished))
-        self._token, self._state, self._alive = self._token[taken], self._state[taken], self._alive[taken]
-        self._spoken, self._num_words = self._spoken[taken], self._num_words[taken]
-        self._constants = {name: array[taken] for name, array in self._constants.items()}
+        self.photo, self.finished = ([of_slot[slot] for slot in kept] for of_slot in (self.photo, self.finished))
+        self._token, self._state, self._alive = self._token[kept], self._state[kept], self._alive[kept]
+        self._spoken, self._num_words = self._spoken[kept], self._num_words[kept]
+        self._constants = {name: array[kept] for name, array in self._constants.items()}
 
 
 def _allowed(log_probs: np.ndarray, num_words: np.ndarray, options: DecodingOptions) -> np.ndarray:

@@ -344,6 +344,33 @@ def steps_of(photo, options):
     return steps
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_a_stream_goes_on_while_no_photo_is_at_hand_and_takes_up_those_that_come(seed):
+    random = np.random.default_rng(seed)
+    tables = [random_table(seed, sharpness=1 + seed % 3) for seed in range(30)]
+    options, num_slots, widths = DecodingOptions(beam_size=2, max_words=9), 5, []
+    num_given = num_found = 0
+
+    def step(token, state, table):
+        widths.append(len(token))
+        return toy_step(token, state, table)
+
+    def photos():
+        nonlocal num_given
+        for table in tables:
+            while num_given > num_found and random.random() < 0.6:
+                yield None
+            num_given += 1
+            yield {"state": np.zeros(1, np.float32), "table": table}
+
+    found = []
+    for hypotheses in beam_search_stream(step, photos(), options, num_slots):
+        found.append(hypotheses)
+        num_found += 1
+    assert found == [beam_search(toy_step, toy_image([table]), options)[0] for table in tables]
+    assert min(widths) == 1 and 1 < max(widths) <= num_slots
+
+
 def test_a_stream_of_no_photos_gives_nothing():
     assert list(beam_search_stream(toy_step, [], DecodingOptions(), 4)) == []
 
