@@ -80,6 +80,17 @@ def photo_shape(source: ImageSource) -> tuple[int, int]:
         return (width, height) if 5 <= _orientation(image) <= 8 else (height, width)
 
 
+def check_num_pixels(source: ImageSource, most: int) -> None:
+    """Tells from the head of the file, before any pixel is decoded.
+
+    Raises: ImageError when the photo has more than `most` pixels, or as `read_image` does.
+    """
+    with _naming(source), _open(source) as image:
+        if image.width * image.height > most:
+            size = f"{image.width} x {image.height} pixels"
+            raise ImageError(f"{_name(source)}: {size}, more than the {most / 1e6:g} megapixels that are taken")
+
+
 def cropped(image: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
     """The part of the photo inside the box, squeezed into the square: (size, size, 3) uint8.
 
