@@ -120,10 +120,7 @@ class Captioner:
         """
         if not isinstance(source, list):
             self.check()
-            features = self._see(source)
-            if isinstance(features, ImageError):
-                raise features
-            return self.caption_features(features, options)[0]
+            return self.caption_features(self.see(source), options)[0]
         captions = list(self.caption_stream(source, options))
         for caption in captions:
             if isinstance(caption, ImageError):
@@ -151,7 +148,7 @@ class Captioner:
             while taken[0] is not None:
                 yield taken.popleft()
             taken.popleft()
-            yield self._caption(found)
+            yield self.told(found)
         yield from taken
 
     def feature_stream(self, sources: Iterable[ImageSource]) -> Iterator[np.ndarray | ImageError]:
@@ -160,17 +157,19 @@ class Captioner:
         sources = iter(sources)
         first = list(islice(sources, 2))
         if len(first) < 2:
-            return map(self._see, first)
-        self._share_cores()
-        return map_ahead(self._see, chain(first, sources), self.encoder.copies)
+            return map(self._seen, first)
+        self.share_cores()
+        return map_ahead(self._seen, chain(first, sources), self.encoder.copies)
 
-    def _see(self, source: ImageSource) -> np.ndarray | ImageError:
-        """The photo's features, (1, regions, depth), or the error it met."""
+    def see(self, source: ImageSource) -> np.ndarray:
+        """The photo's features, (1, regions, depth). Raises: ImageError when it cannot be read."""
+        return self.encoder(read_image(source, self.encoder.image_size)[None])
+
+    def _seen(self, source: ImageSource) -> np.ndarray | ImageError:
         try:
-            image = read_image(source, self.encoder.image_size)
+            return self.see(source)
         except ImageError as error:
             return error
-        return self.encoder(image[None])
 
     def _begun(
         self, seen: Iterable[np.ndarray | ImageError], taken: deque[ImageError | None]
@@ -183,7 +182,7 @@ class Captioner:
                 taken.append(None)
                 yield {name: array[0] for name, array in self.decoder.begin(features).items()}
 
-    def _share_cores(self) -> None:
+    def share_cores(self) -> None:
         """From now on a photo a core is encoded: with all threads on one photo, each waits for the others."""
         if self._photos_at_once < min(self.threads, MOST_COPIES):
             self._photos_at_once = self.threads
@@ -193,9 +192,10 @@ class Captioner:
         """The captions of photos that are encoded already. features: (photos, regions, depth)."""
         options = options or self.folder.decoding
         image = self.decoder.begin(features)
-        return [self._caption(found) for found in beam_search(self.decoder.step, image, options)]
+        return [self.told(found) for found in beam_search(self.decoder.step, image, options)]
 
-    def _caption(self, hypotheses: list[Hypothesis]) -> Caption:
+    def told(self, hypotheses: list[Hypothesis]) -> Caption:
+        """What a search found, as a caption."""
         candidates = tuple(
             Caption(self.tokenizer.decode(h.tokens), h.log_prob, h.confidence, self.name, tokens=h.tokens)
             for h in hypotheses
