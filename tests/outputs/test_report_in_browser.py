@@ -5,7 +5,8 @@ import unicodedata
 
 import numpy as np
 import pytest
-from browser import SIDE, open_browser, write_made_up
+from browsers import open_browser
+from made_up_pages import SIDE, write_made_up
 from PIL import Image
 
 playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")

@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from browser import made_up
+from made_up_pages import made_up
 from PIL import Image
 
 from captioner.datasets import Example

@@ -1,23 +1,9 @@
-"""A headless browser for pages, and a report that is made up."""
-
-import shutil
-
-import pytest
+"""A report that is made up."""
 
 from captioner.outputs.report import write_page
 
 SCORES = ("bleu_1", "bleu_2", "bleu_3", "bleu_4", "rouge_l", "cider")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 SIDE = 3  # regions side by side
-
-
-def open_browser(playwright):
-    """Chromium: the system's, or the one that Playwright installs. Skips the test where there is neither."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    try:
-        return playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])  # CI is root
-    except Exception as error:
-        pytest.skip(f"no Chromium can be opened ({str(error).splitlines()[0]})")
 
 
 def made_up(photos, grid=SIDE, **result):
