@@ -11,7 +11,7 @@ from captioner.cli.settings import read_settings, settings_path, with_variables
 from captioner.errors import CaptionerError
 
 COMMANDS = (
-    *("caption", "watch", "explain"),
+    *("caption", "watch", "serve", "explain"),
     *("prepare", "train", "compare", "evaluate", "score"),
     *("models", "export", "completion"),
 )

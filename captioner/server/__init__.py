@@ -1,0 +1,1 @@
+"""Captions over HTTP: the API, and the page for those who would never open a terminal."""
