@@ -1,0 +1,316 @@
+"""The page in a real browser, with the real server behind it."""
+
+import base64
+import csv
+import json
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+playwright_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+
+from browsers import open_browser
+from served import PHOTOS, serving
+
+from captioner.inference import Captioner
+
+expect = playwright_api.expect
+BROKEN = ("broken.jpg", PHOTOS[0].read_bytes()[:400])
+FIRST, SECOND = ((path.name, path.read_bytes()) for path in PHOTOS[:2])
+DROP = """files => {
+  const transfer = new DataTransfer();
+  for (const [name, data] of files) {
+    transfer.items.add(new File([Uint8Array.from(atob(data), (char) => char.charCodeAt(0))], name));
+  }
+  for (const kind of ["dragenter", "dragover", "drop"]) {
+    document.body.dispatchEvent(new DragEvent(kind, { bubbles: true, cancelable: true, dataTransfer: transfer }));
+  }
+}"""
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving("--max-upload-mb", 1) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright_api.sync_playwright() as playwright:
+        opened = open_browser(playwright)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def opened(browser):
+    """A function that opens the page, and looks on: nothing is asked of another host, and no console error comes."""
+    contexts, errors, hosts = [], [], set()
+
+    def page_of(address, may_log=False, **context):
+        contexts.append(browser.new_context(**context))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(20_000)
+        page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        if not may_log:
+            page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.goto(address)
+        return page
+
+    yield page_of
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert hosts <= {"127.0.0.1", None, ""}
+
+
+def drop(page, *files):
+    page.evaluate(DROP, [[name, base64.b64encode(content).decode()] for name, content in files])
+
+
+def cards(page):
+    return page.locator(".photo")
+
+
+@pytest.fixture(scope="module")
+def captions():
+    """What the command line says of the first two photos."""
+    return [caption.text for caption in Captioner.load("flickr8k").caption([FIRST[1], SECOND[1]])]
+
+
+def test_dropped_photos_get_their_captions_and_a_broken_one_its_error_beside_them(server, opened, captions):
+    page = opened(server.address)
+    expect(page.get_by_role("heading", name="What is in your photos?")).to_be_visible()
+    drop(page, FIRST, BROKEN, SECOND)
+    expect(page.locator("#count")).to_have_text("3 photos, 2 captioned, 1 failed")
+    expect(cards(page).nth(0).locator(".caption")).to_have_text(captions[0])
+    expect(cards(page).nth(2).locator(".caption")).to_have_text(captions[1])
+    expect(cards(page).nth(1).locator(".state")).to_contain_text("broken.jpg: broken or cut short")
+    expect(cards(page).nth(0).locator("img")).to_have_attribute("alt", captions[0])
+    expect(page.get_by_role("status")).to_have_text("All done: 2 captioned, 1 failed")
+
+
+def test_three_candidates_stand_with_their_probabilities_the_caption_first(server, opened, captions):
+    page = opened(server.address)
+    drop(page, FIRST)
+    candidates = cards(page).locator(".candidates li")
+    expect(candidates).to_have_count(3)
+    assert candidates.nth(0).locator("span").first.text_content() == captions[0]
+    assert all(re.fullmatch(r"\d+%", text) for text in page.locator(".figure").all_text_contents())
+
+
+def test_attention_is_laid_over_the_photo_while_a_word_is_touched(server, opened):
+    page = opened(server.address)
+    drop(page, FIRST)
+    veil, words = cards(page).locator("canvas"), cards(page).locator(".caption button")
+    expect(words.first).to_be_visible()
+    expect(veil).to_be_hidden()
+    words.nth(1).hover()
+    expect(veil).to_be_visible()
+    alphas = "canvas => [...canvas.getContext('2d').getImageData(0, 0, 10, 10).data].filter((_, i) => i % 4 === 3)"
+    first = veil.evaluate(alphas)
+    assert len(first) == 100 and min(first) == 0 and max(first) > 100  # clear where it looked, dark where it did not
+    words.nth(2).hover()
+    assert veil.evaluate(alphas) != first
+    page.mouse.move(0, 0)
+    expect(veil).to_be_hidden()
+
+
+def test_attention_is_shown_by_touch_on_a_phone(server, opened):
+    page = opened(server.address, viewport={"width": 360, "height": 740}, has_touch=True, is_mobile=True)
+    expect(page.get_by_role("button", name="Take a photo")).to_be_visible()
+    drop(page, FIRST)
+    cards(page).locator(".caption button").nth(1).tap()
+    expect(cards(page).locator("canvas")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_everything_is_done_by_keyboard(server, opened, captions):
+    page = opened(server.address)
+    page.keyboard.press("Tab")  # API
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Enter")
+    chooser.value.set_files([PHOTOS[0], PHOTOS[1]])
+    expect(page.locator("#count")).to_have_text("2 photos, 2 captioned")
+    page.keyboard.press("Tab")
+    reached = []
+    for _ in range(6):
+        reached.append(page.evaluate("document.activeElement.textContent"))
+        page.keyboard.press("Tab")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])  # sooner, they would keep the chooser closed
+    words = captions[0].split()
+    assert reached == ["Download CSV", "Download JSON Lines", "Clear all", words[0], "Copy as alt text", "Remove"]
+    cards(page).nth(0).locator(".caption button").first.focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.textContent") == words[1]
+    expect(cards(page).nth(0).locator("canvas")).to_be_visible()
+    page.keyboard.press("End")
+    assert page.evaluate("document.activeElement.textContent") == words[-1]
+    page.keyboard.press("Tab")
+    expect(cards(page).nth(0).locator("canvas")).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_have_text(f"Copied: {captions[0]}")
+    assert page.evaluate("navigator.clipboard.readText()") == captions[0]
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")  # removes the first
+    expect(cards(page)).to_have_count(1)
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == f"Remove: {SECOND[0]}"
+    page.get_by_role("button", name="Clear all").press("Enter")
+    expect(cards(page)).to_have_count(0)
+    expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
+
+
+def test_what_was_said_is_downloaded_as_csv_and_json_lines(server, opened, captions, tmp_path):
+    page = opened(server.address)
+    drop(page, ('a, "b".jpg', FIRST[1]), BROKEN, SECOND)
+    expect(page.locator("#count")).to_have_text("3 photos, 2 captioned, 1 failed")
+    saved = {}
+    for name in ("CSV", "JSON Lines"):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"Download {name}").click()
+        saved[name] = tmp_path / download.value.suggested_filename
+        download.value.save_as(saved[name])
+    assert [path.name for path in saved.values()] == ["captions.csv", "captions.jsonl"]
+    with saved["CSV"].open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["file_name", "text", "log_prob", "confidence", "model"]
+    # a browser writes the quote in a form's header as %22
+    assert [(row["file_name"], row["text"]) for row in rows] == [
+        ("a, %22b%22.jpg", captions[0]),
+        (SECOND[0], captions[1]),
+    ]
+    records = [json.loads(line) for line in saved["JSON Lines"].read_text(encoding="utf-8").splitlines()]
+    assert [record.get("text") for record in records] == [captions[0], None, captions[1]]
+    assert records[1]["error"]["type"] == "ImageError"
+    assert all("attention" not in record for record in records)
+    assert len(records[0]["candidates"]) == 3
+
+
+def test_a_photo_is_pasted(server, opened, captions):
+    page = opened(server.address)
+    page.evaluate(
+        DROP.replace('for (const kind of ["dragenter", "dragover", "drop"])', "")
+        .replace("DragEvent(kind,", 'ClipboardEvent("paste",')
+        .replace("dataTransfer:", "clipboardData:"),
+        [[FIRST[0], base64.b64encode(FIRST[1]).decode()]],
+    )
+    expect(cards(page).locator(".caption")).to_have_text(captions[0])
+    expect(page.get_by_role("status")).to_have_text(f"{FIRST[0]}: {captions[0]}")
+
+
+def test_a_photo_that_is_too_large_is_told_so_without_being_sent(server, opened):
+    page = opened(server.address)
+    expect(page.locator("#model")).to_have_text("flickr8k")
+    sent = []
+    page.on("request", lambda request: sent.append(request.url))
+    drop(page, ("large.bmp", b"BM" + b"\0" * 1_100_000))
+    message = "large.bmp: larger than the 1 MB that this server takes"
+    expect(cards(page).locator(".state")).to_have_text(message)
+    expect(cards(page).locator(".no-view")).to_be_visible()
+    assert not any("/api/captions" in url for url in sent)
+
+
+def test_a_server_that_is_busy_is_asked_again(server, opened, captions):
+    page = opened(server.address, may_log=True)
+    times = []
+
+    def busy_at_first(route):
+        times.append(page.evaluate("Date.now()"))
+        if len(times) > 2:
+            route.continue_()
+        else:
+            route.fulfill(status=503, headers={"Retry-After": "1"}, json={"error": {"type": "busy", "message": "full"}})
+
+    page.route("**/api/captions*", busy_at_first)
+    drop(page, FIRST)
+    expect(cards(page).locator(".caption")).to_have_text(captions[0])
+    assert len(times) == 3 and times[1] - times[0] >= 1000
+
+
+def test_a_server_that_is_gone_is_told_of_and_the_photo_tried_again(server, opened, captions):
+    page = opened(server.address, may_log=True)
+    page.route("**/api/captions*", lambda route: route.abort())
+    drop(page, FIRST)
+    expect(cards(page).locator(".state")).to_have_text("The server cannot be reached.")
+    page.unroute("**/api/captions*")
+    page.get_by_role("button", name=f"Try again: {FIRST[0]}").click()
+    expect(cards(page).locator(".caption")).to_have_text(captions[0])
+
+
+def test_the_token_is_asked_for_until_it_is_right_and_kept(opened, captions):
+    with serving("--token", "s3cret") as served:
+        page = opened(served.address, may_log=True)
+        field = page.get_by_label("Token", exact=True)
+        expect(field).to_be_focused()
+        field.fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("That is not its token.")
+        field.fill("s3cret")
+        page.keyboard.press("Enter")
+        expect(page.locator("#model")).to_have_text("flickr8k")
+        drop(page, FIRST, SECOND)
+        expect(page.locator("#count")).to_have_text("2 photos, 2 captioned")
+        page.reload()
+        expect(page.locator("#model")).to_have_text("flickr8k")
+        linked = opened(f"{served.address}/#token=s3cret")
+        expect(linked.locator("#model")).to_have_text("flickr8k")
+        assert "s3cret" not in linked.url
+
+
+def test_a_model_without_attention_gets_a_caption_without_buttons(opened, blind_model_dir):
+    with serving("-m", blind_model_dir) as served:
+        page = opened(served.address)
+        drop(page, FIRST)
+        expect(page.locator("#count")).to_have_text("1 photo, 1 captioned")
+        expect(cards(page).locator(".caption button")).to_have_count(0)
+        expect(page.locator("#hint")).to_be_hidden()
+
+
+def test_it_speaks_korean_where_the_browser_does(server, opened, captions):
+    page = opened(server.address, locale="ko-KR")
+    expect(page.get_by_role("heading", name="사진 속에 무엇이 있나요?")).to_be_visible()
+    drop(page, FIRST)
+    expect(page.locator("#count")).to_have_text("사진 1장, 캡션 1개")
+    assert page.evaluate("document.documentElement.lang") == "ko"
+    assert cards(page).locator(".caption").get_attribute("lang") == "en"
+
+
+def test_both_languages_say_the_same_things(server, opened):
+    page = opened(server.address)
+    source = page.evaluate("fetch('/page/words.js').then((response) => response.text())")
+    english, korean = (
+        re.findall(r"^    \"?([\w-]+)\"?:", part, re.M) for part in re.split(r"^  ko: \{", source, flags=re.M)
+    )
+    assert english == korean and len(english) > 30
+
+
+def test_a_screen_reader_finds_its_way(server, opened):
+    page = opened(server.address)
+    drop(page, FIRST, BROKEN)
+    expect(page.locator("#count")).to_have_text("2 photos, 1 captioned, 1 failed")
+    assert page.locator("main").count() == page.locator("header").count() == page.locator("h1").count() == 1
+    unnamed = (
+        "elements => elements.filter((each) => !(each.getAttribute('aria-label') ?? each.textContent).trim()).length"
+    )
+    assert page.locator("button:visible, a").evaluate_all(unnamed) == 0
+    assert page.locator("img:not([alt])").count() == 0
+    assert page.locator("[role=group]").first.get_attribute("aria-label").endswith("where the network looked")
+    assert page.evaluate("[...document.querySelectorAll('input:not([hidden])')].every((each) => each.labels.length)")
+
+
+def test_the_api_s_documentation_opens_without_another_host(server, opened):
+    page = opened(f"{server.address}/docs")
+    expect(page.get_by_text("Caption photos", exact=True)).to_be_visible()
+
+
+def test_hundreds_of_photos_are_all_captioned_and_freed(server, opened):
+    page = opened(server.address)
+    drop(page, *[(f"{number}.jpg", FIRST[1]) for number in range(120)])
+    expect(page.locator("#count")).to_have_text("120 photos, 120 captioned", timeout=60_000)
+    assert cards(page).locator("figcaption").all_text_contents() == [f"{number}.jpg" for number in range(120)]
+    page.get_by_role("button", name="Clear all").click()
+    expect(page.locator("body.is-empty")).to_be_visible()
