@@ -52,6 +52,7 @@ def test_the_watch_itself_sees_what_is_loaded():
         ["models", "--help"],
         ["export", "--help"],
         ["explain", "--help"],
+        ["serve", "--help"],
     ],
     ids=" ".join,
 )

@@ -28,11 +28,16 @@ def seconds_and_memory(command: list[str], expected: int = 0) -> tuple[float, li
     """Seconds of a process, and its resident bytes all along (Linux). expected: the exit code it must end with."""
     started = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    statm, memory = Path(f"/proc/{process.pid}/statm"), []
+    memory = []
     while process.poll() is None:
-        memory.append(int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE"))
+        memory.append(resident_bytes(process.pid))
         time.sleep(0.01)
     seconds = time.perf_counter() - started
     if process.returncode != expected:
         raise RuntimeError(f"{' '.join(command)} ended with status {process.returncode}")
     return seconds, [resident for resident in memory if resident]
+
+
+def resident_bytes(process: int) -> int:
+    """What a process holds in memory just now, 0 when it has ended (Linux)."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
