@@ -129,6 +129,7 @@ def test_attention_is_shown_by_touch_on_a_phone(server, opened):
 
 def test_everything_is_done_by_keyboard(server, opened, captions):
     page = opened(server.address)
+    page.on("filechooser", lambda chooser: None)  # the browser must know soon that somebody listens
     page.keyboard.press("Tab")  # API
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
@@ -141,7 +142,7 @@ def test_everything_is_done_by_keyboard(server, opened, captions):
     for _ in range(6):
         reached.append(page.evaluate("document.activeElement.textContent"))
         page.keyboard.press("Tab")
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])  # sooner, they would keep the chooser closed
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     words = captions[0].split()
     assert reached == ["Download CSV", "Download JSON Lines", "Clear all", words[0], "Copy as alt text", "Remove"]
     cards(page).nth(0).locator(".caption button").first.focus()
