@@ -165,6 +165,82 @@ def test_everything_is_done_by_keyboard(server, opened, captions):
     expect(page.get_by_role("button", name="Choose photos")).to_be_focused()
 
 
+def test_photos_keep_their_shape_on_every_screen(server, opened):
+    for width, height in ((360, 640), (568, 320), (1200, 800)):
+        page = opened(server.address, viewport={"width": width, "height": height})
+        drop(page, *[(path.name, path.read_bytes()) for path in PHOTOS])
+        expect(page.locator("#count")).to_have_text(f"{len(PHOTOS)} photos, {len(PHOTOS)} captioned")
+        for number in range(len(PHOTOS)):
+            cards(page).nth(number).scroll_into_view_if_needed()
+            shown = (
+                cards(page)
+                .nth(number)
+                .locator("img")
+                .evaluate("image => [image.clientWidth / image.clientHeight, image.naturalWidth / image.naturalHeight]")
+            )
+            assert shown[0] == pytest.approx(shown[1], rel=0.02)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        sizes = "frame => [frame.clientWidth, frame.querySelector('img').clientWidth]"
+        frame, image = cards(page).nth(0).locator(".frame").evaluate(sizes)
+        assert frame == image  # which the veil covers
+
+
+def test_copying_works_where_a_browser_has_only_the_old_way(server, opened, captions):
+    page = opened(server.address)
+    drop(page, FIRST)
+    expect(cards(page).locator(".caption")).to_have_text(captions[0])
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', { value: undefined })")
+    page.evaluate("document.execCommand = (what) => (window.copied = [what, document.activeElement.value], true)")
+    copy = page.get_by_role("button", name=f"Copy as alt text: {FIRST[0]}")
+    copy.click()
+    assert page.evaluate("window.copied") == ["copy", captions[0]]
+    expect(copy).to_have_text("Copied")
+    expect(copy).to_have_text("Copy as alt text")
+
+
+def answer_with(page, records):
+    page.route("**/api/captions*", lambda route: route.fulfill(json=records))
+
+
+def test_odd_answers_cost_no_caption(server, opened):
+    page = opened(server.address)
+    record = {"file_name": "a.jpg", "text": "a dog", "log_prob": -1, "confidence": 0.5, "model": "m"}
+    odd = [[], None, [{"word": "cat", "map": [[1]]}]]
+    for attention in odd:
+        answer_with(page, [record | {"attention": attention}])
+        drop(page, FIRST)
+        expect(cards(page).last.locator(".caption")).to_have_text("a dog")
+        expect(page.locator(".caption button")).to_have_count(0)
+        page.get_by_role("button", name="Clear all").click()
+
+
+def test_a_photo_that_is_tried_again_is_counted_anew_and_told_of(server, opened, captions):
+    page = opened(server.address)
+    answer_with(page, [{"error": {"type": "e", "message": "not now"}}])
+    drop(page, FIRST)
+    expect(page.locator("#count")).to_have_text("1 photo, 0 captioned, 1 failed")
+    page.unroute("**/api/captions*")
+    page.get_by_role("button", name=f"Try again: {FIRST[0]}").click()
+    expect(page.locator("#count")).to_have_text("1 photo, 1 captioned")
+    expect(page.get_by_role("status")).to_have_text(f"{FIRST[0]}: {captions[0]}")
+
+
+def test_pictures_of_photos_that_are_gone_are_freed(server, opened):
+    page = opened(server.address)
+    page.evaluate("""() => {
+      window.alive = new Set();
+      const [make, free] = [URL.createObjectURL, URL.revokeObjectURL];
+      URL.createObjectURL = (blob) => { const url = make.call(URL, blob); window.alive.add(url); return url; };
+      URL.revokeObjectURL = (url) => { window.alive.delete(url); free.call(URL, url); };
+    }""")
+    drop(page, *[(f"{number}.jpg", FIRST[1]) for number in range(8)])
+    page.get_by_role("button", name="Clear all").click()
+    drop(page, SECOND)
+    expect(page.locator("#count")).to_have_text("1 photo, 1 captioned")
+    expect(cards(page).locator("img")).to_be_visible()
+    assert page.evaluate("window.alive.size") == 1
+
+
 def test_what_was_said_is_downloaded_as_csv_and_json_lines(server, opened, captions, tmp_path):
     page = opened(server.address)
     drop(page, ('a, "b".jpg', FIRST[1]), BROKEN, SECOND)
@@ -212,6 +288,7 @@ def test_a_photo_that_is_too_large_is_told_so_without_being_sent(server, opened)
     message = "large.bmp: larger than the 1 MB that this server takes"
     expect(cards(page).locator(".state")).to_have_text(message)
     expect(cards(page).locator(".no-view")).to_be_visible()
+    expect(cards(page).locator(".again")).to_be_hidden()  # it would not help
     assert not any("/api/captions" in url for url in sent)
 
 

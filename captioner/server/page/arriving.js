@@ -2,7 +2,7 @@
 
 const PHOTO_NAME = /\.(jpe?g|jpe|jfif|png|webp|gif|bmp|tiff?|avif|hei[cf]|hif|p[pgn]m|jp2|ico|tga)$/i;
 
-/** Calls `take(files)` for every way that photos can come. */
+/** Calls `take([{ file, name }, ...])` for every way that photos can come. */
 export function receive(take) {
   let depth = 0; // of elements that what is dragged has entered
   const isOver = (over) => document.body.classList.toggle("is-dragged-over", over);
@@ -18,13 +18,13 @@ export function receive(take) {
   });
   addEventListener("paste", (event) => {
     const files = [...event.clipboardData.files];
-    if (files.length > 0) take(files);
+    if (files.length > 0) take(files.map(named));
   });
   for (const [button, input] of [["choose", "files"], ["photograph", "camera"]]) {
     const picker = document.getElementById(input);
     document.getElementById(button).addEventListener("click", () => picker.click());
     picker.addEventListener("change", () => {
-      take([...picker.files]);
+      take([...picker.files].map(named));
       picker.value = ""; // so that the same photo can be chosen again
     });
   }
@@ -34,15 +34,16 @@ export function receive(take) {
 /** Files as they are, and of folders what has the name of a photo, folder by folder. */
 async function filesOf(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.());
-  if (!entries.some((entry) => entry?.isDirectory)) return [...transfer.files];
-  const found = await Promise.all(entries.filter(Boolean).map((entry) => filesBelow(entry, true)));
+  if (!entries.some((entry) => entry?.isDirectory)) return [...transfer.files].map(named);
+  const found = await Promise.all(entries.filter(Boolean).map((entry) => filesBelow(entry, "")));
   return found.flat();
 }
 
-async function filesBelow(entry, isNamed) {
+/** above: the folders it lies in, "" for what was dropped itself. */
+async function filesBelow(entry, above) {
   if (entry.isFile) {
     const file = await new Promise((resolve, reject) => entry.file(resolve, reject)).catch(() => null);
-    return file && (isNamed || PHOTO_NAME.test(file.name)) ? [file] : [];
+    return file && (above === "" || PHOTO_NAME.test(file.name)) ? [{ file, name: above + file.name }] : [];
   }
   const reader = entry.createReader();
   const found = [];
@@ -53,5 +54,9 @@ async function filesBelow(entry, isNamed) {
   }
   const visible = found.filter(({ name }) => !name.startsWith("."));
   visible.sort((one, other) => (one.name < other.name ? -1 : 1));
-  return (await Promise.all(visible.map((each) => filesBelow(each, false)))).flat();
+  return (await Promise.all(visible.map((each) => filesBelow(each, `${above}${entry.name}/`)))).flat();
+}
+
+function named(file) {
+  return { file, name: file.name };
 }

@@ -1,6 +1,6 @@
 // Where the network looked: a veil over the photo, clear where it did.
 
-const MOST_VEIL = 0.82; // its share where nobody looks
+const MOST_VEIL = 0.72; // its share where nobody looks
 
 /** Lays a word's map, rows x columns that sum to 1, over all of the photo. */
 export function veil(canvas, map) {

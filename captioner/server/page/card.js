@@ -7,16 +7,19 @@ import { languageOf, say } from "./words.js";
 const STATES = ["is-waiting", "is-working", "is-captioned", "is-failed"];
 
 export class Card {
-  /** heard: { announce(text), again(card), removed(card) } */
-  constructor(file, heard) {
+  #isForgotten = false;
+
+  /** name: of the file, or its path in a folder; heard: { announce(text), again(card), removed(card) } */
+  constructor(file, name, heard) {
     this.file = file;
+    this.name = name;
     this.record = null; // what the server said of it
     this.element = document.getElementById("card").content.firstElementChild.cloneNode(true);
-    this.#find("figcaption").textContent = file.name;
+    this.#find("figcaption").textContent = name;
     this.#button("copy", () => this.#copy(heard.announce));
     this.#button("again", () => heard.again(this));
     this.#button("remove", () => heard.removed(this));
-    this.#show("is-waiting", say("waiting"));
+    this.waiting();
     this.#look();
   }
 
@@ -28,14 +31,20 @@ export class Card {
     return this.record !== null || this.element.classList.contains("is-failed");
   }
 
+  waiting() {
+    this.record = null;
+    this.#show("is-waiting", say("waiting"));
+  }
+
   working() {
     this.#show("is-working", say("working"));
   }
 
-  failed(message, record = null) {
+  /** record: the server's, if it had one; mayHelp: whether trying again may. */
+  failed(message, { record = null, mayHelp = true } = {}) {
     this.record = record;
     this.#show("is-failed", message);
-    this.#find(".again").hidden = false;
+    this.#find(".again").hidden = !mayHelp;
   }
 
   captioned(record) {
@@ -51,6 +60,7 @@ export class Card {
   forget() {
     const image = this.#find("img");
     if (image) URL.revokeObjectURL(image.src);
+    this.#isForgotten = true;
     this.element.remove();
   }
 
@@ -61,7 +71,7 @@ export class Card {
   #button(name, pressed) {
     const button = this.#find(`.${name}`);
     button.textContent = say(name);
-    button.setAttribute("aria-label", say("of-photo", { action: say(name), name: this.file.name }));
+    button.setAttribute("aria-label", say("of-photo", { action: say(name), name: this.name }));
     button.addEventListener("click", pressed);
   }
 
@@ -74,6 +84,10 @@ export class Card {
 
   async #look() {
     const address = await thumbnail(this.file);
+    if (this.#isForgotten) {
+      if (address !== null) URL.revokeObjectURL(address);
+      return;
+    }
     const frame = this.#find(".frame");
     if (address === null) {
       const tile = document.createElement("p");
@@ -84,26 +98,25 @@ export class Card {
     }
     const image = new Image();
     image.src = address;
-    image.alt = this.record?.text ?? say("photo-of", { name: this.file.name });
+    image.alt = this.record?.text ?? say("photo-of", { name: this.name });
     frame.prepend(image);
   }
 
   #showWords({ text, attention }) {
     const caption = this.#find(".caption");
     caption.lang = languageOf(text);
-    if (!attention) {
+    const places = placesOf(text, attention?.map(({ word }) => word) ?? []);
+    if (!places?.length) {
       caption.textContent = text;
       return;
     }
     caption.setAttribute("aria-label", say("words", { text }));
     const buttons = attention.map(({ word, map }) => this.#wordButton(word, map));
-    let end = 0;
-    attention.forEach(({ word }, number) => {
-      const start = text.indexOf(word, end);
-      caption.append(text.slice(end, start), buttons[number]); // with the spaces that the caption has
-      end = start + word.length;
+    buttons.forEach((button, number) => {
+      const before = number ? places[number - 1].end : 0;
+      caption.append(text.slice(before, places[number].start), button); // with the spaces that the caption has
     });
-    caption.append(text.slice(end));
+    caption.append(text.slice(places.at(-1).end));
     buttons[0].tabIndex = 0;
     caption.addEventListener("keydown", (event) => moveBetween(buttons, event));
   }
@@ -153,13 +166,44 @@ export class Card {
   }
 
   async #copy(announce) {
-    try {
-      await navigator.clipboard.writeText(this.record.text);
-      announce(say("copied", { text: this.record.text }));
-    } catch {
-      announce(say("not-copied"));
-    }
+    const { text } = this.record;
+    const isCopied = await copied(text);
+    announce(isCopied ? say("copied", { text }) : say("not-copied"));
+    const button = this.#find(".copy");
+    button.textContent = say(isCopied ? "copied-short" : "not-copied-short");
+    clearTimeout(this.copyTimer);
+    this.copyTimer = setTimeout(() => (button.textContent = say("copy")), 2000);
   }
+}
+
+/** Whether the text is on the clipboard now; over plain HTTP from another machine a browser has only the old way. */
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const area = document.createElement("textarea");
+    const focused = document.activeElement;
+    area.value = text;
+    area.className = "visually-hidden";
+    document.body.append(area);
+    area.select();
+    const isCopied = document.execCommand("copy");
+    area.remove();
+    focused?.focus();
+    return isCopied;
+  }
+}
+
+/** Where each word stands in the text, `{ start, end }`, in order; null where one does not. */
+function placesOf(text, words) {
+  let end = 0;
+  const places = words.map((word) => {
+    const start = text.indexOf(word, end);
+    end = start + word.length;
+    return { start, end };
+  });
+  return places.every(({ start }) => start >= 0) ? places : null;
 }
 
 /** Arrow keys, Home and End: one word of a caption is in the order of tabs, the others are beside it. */

@@ -32,8 +32,8 @@ function take(files) {
     announce(say("empty"));
     return;
   }
-  for (const file of files) {
-    const card = new Card(file, { announce, again: sent, removed: remove });
+  for (const { file, name } of files) {
+    const card = new Card(file, name, { announce, again: sent, removed: remove });
     cards.add(card);
     find("photos").append(card.element);
     sent(card);
@@ -43,19 +43,23 @@ function take(files) {
 }
 
 function sent(card) {
-  const { file } = card;
+  const { file, name } = card;
   if (file.size + 2000 > mostMegabytes * 1e6) {
-    card.failed(say("too-large", { name: file.name, most: mostMegabytes }));
+    card.failed(say("too-large", { name, most: mostMegabytes }), { mayHelp: false });
     count();
     return;
   }
+  card.waiting();
+  announced = Math.min(announced, cards.size - 1); // when it is done, that is told
+  count();
   send({
     file,
+    name,
     isWanted: () => card.isThere,
     began: () => card.working(),
     ended: (record) => {
       if ("text" in record) card.captioned(record);
-      else card.failed(record.error.message, record);
+      else card.failed(record.error.message, { record });
       find("hint").hidden &&= !record.attention;
       count();
     },
@@ -95,7 +99,7 @@ function count() {
   if (settled === all.length && settled > announced) {
     const [only] = all;
     const one = all.length === 1 && only.record?.text;
-    announce(one ? say("said", { name: only.file.name, text: only.record.text }) : say("ready", { captioned }) + failed);
+    announce(one ? say("said", { name: only.name, text: only.record.text }) : say("ready", { captioned }) + failed);
   }
   if (settled === all.length) announced = settled;
 }
