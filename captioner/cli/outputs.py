@@ -10,8 +10,8 @@ _OUTPUTS = (
     click.option(
         "-f",
         "--format",
-        type=click.Choice(["text", "jsonl", "csv"]),
-        help="Form of the records.  [default: text, where no other output is asked for]",
+        type=click.Choice(["text", "jsonl", "csv", "parquet"]),
+        help="Form of the records; parquet is written at the end.  [default: text, where no other output is asked for]",
     ),
     click.option(
         "-o",

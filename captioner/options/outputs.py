@@ -5,7 +5,7 @@ from pathlib import Path
 
 from captioner.options.base import Options, require
 
-FORMATS = ("text", "jsonl", "csv")
+FORMATS = ("text", "jsonl", "csv", "parquet")
 SIDECAR_KINDS = ("txt", "caption", "json", "xmp")
 METADATA_FIELDS = {"alt": ("alt",), "description": ("description",), "both": ("alt", "description")}
 EXISTING = ("skip", "overwrite", "error")
@@ -31,6 +31,7 @@ class OutputOptions(Options):
             ("existing", self.existing or "none", EXISTING),
         ):
             require(not value or value in known, f"unknown {name} {value!r}; choose {', '.join(known)}")
+        require(self.format != "parquet" or self.output is not None, "--format parquet goes with --output FILE")
         require(self.output_dir is None or self.sidecar, "--output-dir goes with --sidecar")
         require(
             not self.replace_human or self.write_metadata or self.sidecar == "xmp",

@@ -19,7 +19,11 @@ def open_outputs(
     Raises: CaptionerError when a file of records cannot be gone on with.
     """
     outputs: list[Output] = []
-    if options.speaks:
+    if options.format == "parquet":
+        from captioner.outputs.tables import ParquetFile
+
+        outputs.append(ParquetFile(options.output, options.existing != "overwrite", shape))
+    elif options.speaks:
         name = options.format or "text"
         form = FORMS[name](bare, shape.min_confidence is not None)
         if options.output is None:
