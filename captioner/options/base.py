@@ -1,7 +1,8 @@
 """What all sets of options share."""
 
 import dataclasses
-from typing import get_origin
+from types import UnionType
+from typing import get_args, get_origin
 
 from captioner.errors import OptionsError
 
@@ -16,11 +17,14 @@ def _check_kind(field: dataclasses.Field, value) -> None:
         fits = isinstance(value, list | tuple) and all(is_a(float, item) for item in value)
         require(fits, f"{field.name} must be a list of numbers, not {value!r}")
     else:
-        require(is_a(field.type, value), f"{field.name} must be of type {field.type.__name__}, not {value!r}")
+        kind = getattr(field.type, "__name__", field.type)
+        require(is_a(field.type, value), f"{field.name} must be of type {kind}, not {value!r}")
 
 
-def is_a(kind: type, value) -> bool:
+def is_a(kind: type | UnionType, value) -> bool:
     """Whether the value is of that kind as JSON sees it: 1 is a float, too, and True no number."""
+    if isinstance(kind, UnionType):
+        return any(is_a(each, value) for each in get_args(kind))
     return isinstance(value, (int, float) if kind is float else kind) and isinstance(value, bool) == (kind is bool)
 
 
