@@ -213,6 +213,12 @@ def is_image_name(path: str | os.PathLike) -> bool:
     return Path(path).suffix.lower() in IMAGE_SUFFIXES
 
 
+def matches_any(below: str, patterns: Iterable[str]) -> bool:
+    """Whether a path below a folder, or its last part, is like one of the glob patterns."""
+    name = below.rpartition("/")[2]
+    return any(fnmatch.fnmatch(name, pattern) or fnmatch.fnmatch(below, pattern) for pattern in patterns)
+
+
 def find_images(
     folder: Path, recursive: bool = False, include: Iterable[str] = (), exclude: Iterable[str] = ()
 ) -> Iterator[Path | ImageError]:
@@ -225,8 +231,7 @@ def find_images(
     include, exclude = tuple(include), tuple(exclude)
 
     def matches(path: Path, patterns: tuple[str, ...]) -> bool:
-        below = path.relative_to(folder).as_posix()
-        return any(fnmatch.fnmatch(path.name, p) or fnmatch.fnmatch(below, p) for p in patterns)
+        return matches_any(path.relative_to(folder).as_posix(), patterns)
 
     def walk(directory: Path) -> Iterator[Path | ImageError]:
         try:
