@@ -39,6 +39,13 @@ from captioner.quiet import without_native_chatter
     " says score. With --init it is taken to have settled, and --epochs and --learning-rate are of what follows.",
 )
 @option_of("--self-critical-epochs", "5", "Epochs of self-critical training.", type=int)
+@click.option(
+    "--devices",
+    type=click.Choice(["one", "all"]),
+    default="one",
+    show_default=True,
+    help="Train on one GPU or processor, or share every step's photos among all GPUs of this machine.",
+)
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on with an interrupted run.")
 def train(
     data_dir,
@@ -53,6 +60,7 @@ def train(
     fine_tune_learning_rate,
     objective,
     self_critical_epochs,
+    devices,
     resume,
 ):
     """Train a captioner on a prepared dataset.
@@ -99,7 +107,9 @@ def train(
     speaking = with_asked(SelfCriticalOptions(), speaking) if speaks else None
     if is_sample:
         data_dir, output_dir = prepare_sample(), SAMPLE_DIR
-    folder = _train(data_dir, output_dir, network, training, DecodingOptions(), source, tuning, speaking, resume)
+    folder = _train(
+        data_dir, output_dir, network, training, DecodingOptions(), source, tuning, speaking, devices, resume
+    )
     if is_sample:
         show_sample(folder, data_dir)
     else:
@@ -117,7 +127,7 @@ def _as_second_phase(training: dict, second: dict, option: str, learning_rate: s
     return training | {"epochs": None, "learning_rate": None}, second
 
 
-def _train(data_dir, output_dir, network, training, decoding, source, tuning, speaking, resume):
+def _train(data_dir, output_dir, network, training, decoding, source, tuning, speaking, devices, resume):
     from captioner.cli.encoders import encoder_of
     from captioner.datasets import Dataset
 
@@ -130,7 +140,7 @@ def _train(data_dir, output_dir, network, training, decoding, source, tuning, sp
     with without_native_chatter():
         from captioner.training import Listener, Run, train
 
-    run = Run(dataset, output_dir, encoder, graph_path, network, training, decoding, source, tuning, speaking)
+    run = Run(dataset, output_dir, encoder, graph_path, network, training, decoding, source, tuning, speaking, devices)
     return train(run, resume, Listener(say, _show_progress))
 
 

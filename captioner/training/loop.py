@@ -15,6 +15,7 @@ from captioner.outputs.samples import draw_samples
 from captioner.training.board import FOLDER as BOARD
 from captioner.training.board import Board
 from captioner.training.checkpoint import Progress, load_checkpoint
+from captioner.training.devices import DEVICES, EveryDevice, OneDevice
 from captioner.training.finish import write_model
 from captioner.training.phase import scores_text
 from captioner.training.phases import first_phase, second_phase
@@ -45,19 +46,29 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
         if run.sees_as_init:
             encode_photos(run, listener)
         encode_views(run, listener)
+    devices = DEVICES[run.devices]()
+    if run.devices == "all":
+        listener.say(f"training on {devices.count} device{'s' * (devices.count > 1)}")
+    with devices.scope():
+        return _trained(run, devices, listener)
+
+
+def _trained(run: Run, devices: OneDevice | EveryDevice, listener: Listener) -> ModelFolder:
     eyes = None
     if run.fine_tuning is not None:  # first of all: what is missing for it shows before hours of training
         eyes = Eyes.of(run)
         look_at_photos(run, eyes, listener)
     keras.utils.set_random_seed(run.training.seed)
     network = _first_network(run)
-    progress = _learn(run, network, eyes, listener)
+    progress = _learn(run, network, eyes, devices, listener)
     folder = write_model(run, network, progress, eyes.encoder if eyes and progress.is_tuned else None, listener.say)
     run.checkpoint_path.unlink(missing_ok=True)
     return folder
 
 
-def _learn(run: Run, network: CaptionNetwork, eyes: Eyes | None, listener: Listener) -> Progress:
+def _learn(
+    run: Run, network: CaptionNetwork, eyes: Eyes | None, devices: OneDevice | EveryDevice, listener: Listener
+) -> Progress:
     """Trains the decoder, then with `eyes` both; network and eyes end up with the best weights."""
     state, progress = None, Progress()
     if run.checkpoint_path.exists():
@@ -75,12 +86,12 @@ def _learn(run: Run, network: CaptionNetwork, eyes: Eyes | None, listener: Liste
     if "dev" not in run.dataset.splits:
         listener.say(f"no dev split: all {run.num_epochs} epochs are run, and the last one is kept")
     if not run.begins_settled and progress.settled is None:
-        phase = first_phase(run, network)
+        phase = first_phase(run, network, devices)
         if state is not None:
             phase.resume(state, progress, listener)
         phase.train(progress, listener, log)
     if run.has_second_phase:
-        phase = second_phase(run, eyes, network)
+        phase = second_phase(run, eyes, network, devices)
         if progress.settled is None:
             phase.settle(progress)
             listener.say(f"{_what_follows(run)} a decoder that has settled:{scores_text(progress.settled)}")

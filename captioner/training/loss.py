@@ -3,18 +3,11 @@
 import tensorflow as tf
 
 
-def caption_loss(logits, targets, weights, label_smoothing: float):
-    """The mean cross-entropy of a target token in nats, over the positions that weigh something.
+def weighted_loss(logits, targets, weights, label_smoothing: float):
+    """The sum of each position's weight times the cross-entropy of its target, in nats.
 
     The targets are smoothed towards the uniform distribution (Szegedy et al. 2016, section 7).
-    logits: (..., vocabulary) float; targets: (...) int; weights: (...) float, not all 0 -> scalar float32.
-    """
-    return weighted_loss(logits, targets, weights, label_smoothing) / tf.reduce_sum(weights)
-
-
-def weighted_loss(logits, targets, weights, label_smoothing: float):
-    """The sum of each position's weight times its cross-entropy; shapes as of `caption_loss`.
-
+    logits: (..., vocabulary) float; targets: (...) int; weights: (...) float -> scalar float32.
     With advantages for weights its gradient is that of REINFORCE (Williams 1992): what was said gets likelier where
     its advantage is above 0, and less likely below.
     """

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from captioner.model import CaptionNetwork
+from captioner.training.devices import EveryDevice, OneDevice
 from captioner.training.judge import DevJudge
 from captioner.training.lessons import lessons_of
 from captioner.training.phase import Phase
@@ -12,14 +13,16 @@ from captioner.training.self_critical import Reward, SelfCriticalTrainer
 from captioner.training.teacher_forcing import Trainer
 
 
-def first_phase(run: Run, decoder: CaptionNetwork) -> Phase:
+def first_phase(run: Run, decoder: CaptionNetwork, devices: OneDevice | EveryDevice) -> Phase:
     """The decoder learns by teacher forcing from the features that the dataset holds."""
     lessons = lessons_of(run, run.encoder)
-    trainer = Trainer(decoder, run.training, lessons.num_steps(run.training.batch_size) * run.training.epochs)
+    trainer = Trainer(
+        decoder, run.training, lessons.num_steps(run.training.batch_size) * run.training.epochs, devices=devices
+    )
     return Phase(run, trainer, lessons, DevJudge(decoder, run, run.encoder))
 
 
-def second_phase(run: Run, eyes: Eyes | None, decoder: CaptionNetwork) -> Phase:
+def second_phase(run: Run, eyes: Eyes | None, decoder: CaptionNetwork, devices: OneDevice | EveryDevice) -> Phase:
     """A decoder that has settled learns on: with the blocks of the encoder behind its cut, self-critically, or both.
 
     eyes: the encoder, where it learns, too.
@@ -35,10 +38,10 @@ def second_phase(run: Run, eyes: Eyes | None, decoder: CaptionNetwork) -> Phase:
 
     num_steps = lessons.num_steps(options.batch_size) * options.epochs
     if run.self_critical is None:
-        trainer = Trainer(network, options, num_steps, factor_of)
+        trainer = Trainer(network, options, num_steps, factor_of, devices)
     else:
         reward = Reward(run.dataset.split("train"), run.tokenizer)
-        trainer = SelfCriticalTrainer(network, options, run.self_critical, reward, num_steps, factor_of)
+        trainer = SelfCriticalTrainer(network, options, run.self_critical, reward, num_steps, factor_of, devices)
     return Phase(run, trainer, lessons, DevJudge(network, run, encoder))
 
 

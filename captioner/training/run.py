@@ -44,6 +44,7 @@ class Run:
     # What follows once the decoder has settled, as that of `init` has: one phase, of one of these or of both.
     fine_tuning: FineTuningOptions | None = None  # of the encoder
     self_critical: SelfCriticalOptions | None = None
+    devices: str = "one"  # or "all" of this machine: what is learned is the same
 
     @property
     def checkpoint_path(self) -> Path:

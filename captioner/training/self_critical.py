@@ -18,8 +18,9 @@ from captioner.model import CaptionNetwork
 from captioner.options import SelfCriticalOptions, TrainingOptions
 from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID, Tokenizer
 from captioner.training.batches import Batch
+from captioner.training.devices import EveryDevice, OneDevice
 from captioner.training.loss import weighted_loss
-from captioner.training.teacher_forcing import Trainer
+from captioner.training.teacher_forcing import ONE_DEVICE, Trainer
 
 
 class Reward:
@@ -55,9 +56,10 @@ class SelfCriticalTrainer(Trainer):
         reward: Callable[[Batch, np.ndarray], np.ndarray],
         num_steps: int,
         factor_of: Callable[[keras.Variable], float] = lambda variable: 1.0,
+        devices: OneDevice | EveryDevice = ONE_DEVICE,
     ):
         """reward: `(batch, tokens: (P, S, T)) -> (P, S)`. The rest as of `Trainer`."""
-        super().__init__(network, options, num_steps, factor_of)
+        super().__init__(network, options, num_steps, factor_of, devices)
         self._objective, self._reward = objective, reward
         features, *_ = self._signature()
         seed = tf.TensorSpec((2,), tf.int32)
@@ -95,6 +97,9 @@ class SelfCriticalTrainer(Trainer):
             if tf.reduce_all(has_ended):
                 break
         return tf.transpose(said.stack(), (1, 2, 0))
+
+    def _share_of(self, weights):
+        return 1.0  # the weights of `with_spoken` are shares already
 
     def _loss(self, logits, targets, weights):
         return weighted_loss(logits, targets, weights, label_smoothing=0.0)

@@ -11,7 +11,8 @@ import tensorflow as tf
 from captioner.model import CaptionNetwork, Packing
 from captioner.options import TrainingOptions
 from captioner.training.batches import Batch
-from captioner.training.loss import caption_loss
+from captioner.training.devices import EveryDevice, OneDevice
+from captioner.training.loss import weighted_loss
 
 
 def _best_precision() -> str:
@@ -24,6 +25,7 @@ def _best_precision() -> str:
     return "mixed_bfloat16" if is_native else "float32"
 
 
+ONE_DEVICE = OneDevice()
 _STEPS_AN_AVERAGE = 4  # between two moves of the averaged weights, which would cost as much as Adam itself
 
 PRECISIONS = {"auto": _best_precision, "bfloat16": lambda: "mixed_bfloat16", "float32": lambda: "float32"}
@@ -53,14 +55,28 @@ class FusedAdam(keras.optimizers.Adam):
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
+        moments, *numbers = self._arguments_of(index, learning_rate)
+        self.move(variable, *moments, gradient, *numbers)
+
+    def arguments_of(self, variables) -> list[tuple]:
+        """Of each variable: its two moments, and then the numbers that `move` takes behind the gradient."""
+        return [self._arguments_of(self._get_variable_index(each), self.learning_rate) for each in variables]
+
+    def _arguments_of(self, index: int, learning_rate) -> tuple:
         step = tf.cast(self.iterations + 1, tf.float32)
+        rate = tf.cast(learning_rate, tf.float32) * self._factors[index]
+        moments = self._momentums[index].value, self._velocities[index].value
+        return moments, self.beta_1**step, self.beta_2**step, rate
+
+    def move(self, variable, momentum, velocity, gradient, beta1_power, beta2_power, rate) -> None:
+        """One step of Adam for one variable, on the device that it is on."""
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=self.beta_1**step,
-            beta2_power=self.beta_2**step,
-            lr=tf.cast(learning_rate, tf.float32) * self._factors[index],
+            m=momentum.handle,
+            v=velocity.handle,
+            beta1_power=beta1_power,
+            beta2_power=beta2_power,
+            lr=rate,
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
@@ -82,10 +98,15 @@ class Trainer:
         options: TrainingOptions,
         num_steps: int,
         factor_of: Callable[[keras.Variable], float] = lambda variable: 1.0,
+        devices: OneDevice | EveryDevice = ONE_DEVICE,
     ):
-        """num_steps: steps in all, which the learning rate falls over. factor_of: variable -> its part of that rate."""
+        """num_steps: steps in all, which the learning rate falls over. factor_of: variable -> its part of that rate.
+
+        devices: in whose scope the network was made.
+        """
         self.network = network
         self.options = options
+        self._devices = devices
         warmup_steps = min(options.warmup_steps, num_steps // 10)
         schedule = keras.optimizers.schedules.CosineDecay(
             options.learning_rate * (1 if warmup_steps == 0 else 1e-2),
@@ -141,20 +162,31 @@ class Trainer:
         ]
 
     def _step(self, features, tokens, targets, weights):
-        lengths = tf.math.count_nonzero(weights, axis=-1, dtype=tf.int32)
-        packing = Packing.of(lengths, tf.shape(tokens)[2])
-        with tf.GradientTape() as tape:
-            logits = self.network(features, tokens, packing=packing, training=True)
-            loss = self._loss(logits, packing.pack(targets), packing.pack(weights))
+        share = 1 / self._share_of(weights)
+
+        def local(features, tokens, targets, weights, counts):
+            lengths = tf.math.count_nonzero(weights, axis=-1, dtype=tf.int32)
+            packing = Packing.of(lengths, tf.shape(tokens)[2])
+            with tf.GradientTape() as tape:
+                logits = self.network(features, tokens, packing=packing, training=True)
+                weights = packing.pack(weights * counts[:, None, None])
+                loss = self._loss(logits, packing.pack(targets), weights) * share
+            return loss, tape.gradient(loss, variables)
+
         variables = self.network.trainable_variables
-        gradients, norm = tf.clip_by_global_norm(tape.gradient(loss, variables), self.options.clip_norm)
-        self.optimizer.apply(gradients, variables)
+        loss, gradients = self._devices.gradients(local, [features, tokens, targets, weights])
+        gradients, norm = tf.clip_by_global_norm(gradients, self.options.clip_norm)
+        self._devices.apply(self.optimizer, gradients, variables)
         steps = tf.cast(self.optimizer.iterations, tf.float32)
         tf.cond(steps % _STEPS_AN_AVERAGE == 0, lambda: self._average(steps), lambda: None)
         return tf.where(tf.math.is_finite(norm), loss, float("nan"))
 
+    def _share_of(self, weights):
+        """What the sum over a step's tokens is divided by, whichever devices they are on."""
+        return tf.reduce_sum(weights)
+
     def _loss(self, logits, targets, weights):
-        return caption_loss(logits, targets, weights, self.options.label_smoothing)
+        return weighted_loss(logits, targets, weights, self.options.label_smoothing)
 
     def _average(self, steps) -> None:
         """Moves the averages towards the weights, as far as a move after every step would have."""

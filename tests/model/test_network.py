@@ -9,7 +9,7 @@ import pytest
 from captioner.model import Packing, build_network
 from captioner.options import DECODERS, NetworkOptions
 from captioner.tokenizer import START_ID
-from captioner.training.loss import caption_loss
+from captioner.training.loss import weighted_loss
 
 UNITS, VOCABULARY_SIZE, NUM_REGIONS, DEPTH = 6, 11, 4, 3
 SIX = [(decoder, attention) for decoder in DECODERS for attention in (False, True)]
@@ -59,7 +59,7 @@ def loss_of(network, features, tokens, targets, weights):
     """As the trainer takes it: spoken is what weighs something."""
     packing = Packing.of(weights.astype(bool).sum(axis=-1, dtype=np.int32), tokens.shape[2])
     logits = network(features, tokens, packing=packing)
-    return float(caption_loss(logits, packing.pack(targets), packing.pack(weights), 0.1))
+    return float(weighted_loss(logits, packing.pack(targets), packing.pack(weights), 0.1)) / weights.sum()
 
 
 def test_teaching_gives_a_logit_for_every_word_at_every_place(network, features, tokens):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from captioner.training.loss import caption_loss
+from captioner.training.loss import weighted_loss
 
 VOCABULARY_SIZE = 7
 
@@ -29,14 +29,19 @@ def written_out(logits, targets, weights, smoothing):
     return total / weights.sum()
 
 
+def mean_loss(logits, targets, weights, smoothing):
+    """As the trainer takes it."""
+    return weighted_loss(logits, targets, weights, smoothing) / weights.sum()
+
+
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
 def test_the_loss_is_the_smoothed_cross_entropy_a_position_that_counts(batch, smoothing):
-    assert float(caption_loss(*batch, smoothing)) == pytest.approx(written_out(*batch, smoothing), rel=1e-5)
+    assert float(mean_loss(*batch, smoothing)) == pytest.approx(written_out(*batch, smoothing), rel=1e-5)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_knowing_nothing_costs_the_logarithm_of_the_vocabulary(smoothing):
-    loss = caption_loss(
+    loss = mean_loss(
         np.zeros((2, 3, VOCABULARY_SIZE)), np.ones((2, 3), np.int32), np.ones((2, 3), np.float32), smoothing
     )
     assert float(loss) == pytest.approx(np.log(VOCABULARY_SIZE))
@@ -46,31 +51,31 @@ def test_being_certain_and_right_costs_nothing_without_smoothing_and_something_w
     logits = np.full((1, 1, VOCABULARY_SIZE), -100.0, np.float32)
     logits[..., 2] = 100
     targets, weights = np.full((1, 1), 2), np.ones((1, 1), np.float32)
-    assert float(caption_loss(logits, targets, weights, 0.0)) == pytest.approx(0, abs=1e-5)
-    assert float(caption_loss(logits, targets, weights, 0.1)) == pytest.approx(0.1 * 6 / 7 * 200, rel=1e-5)
+    assert float(mean_loss(logits, targets, weights, 0.0)) == pytest.approx(0, abs=1e-5)
+    assert float(mean_loss(logits, targets, weights, 0.1)) == pytest.approx(0.1 * 6 / 7 * 200, rel=1e-5)
 
 
 def test_what_weighs_nothing_counts_nothing(batch):
     logits, targets, weights = batch
-    before = float(caption_loss(logits, targets, weights, 0.1))
+    before = float(mean_loss(logits, targets, weights, 0.1))
     logits[weights == 0] = 50
     targets[weights == 0] = 0
-    assert float(caption_loss(logits, targets, weights, 0.1)) == pytest.approx(before, rel=1e-6)
+    assert float(mean_loss(logits, targets, weights, 0.1)) == pytest.approx(before, rel=1e-6)
 
 
 def test_a_mean_over_more_of_the_same_is_the_same(batch):
     twice = [np.concatenate([array, array]) for array in batch]
-    assert float(caption_loss(*twice, 0.1)) == pytest.approx(float(caption_loss(*batch, 0.1)), rel=1e-5)
+    assert float(mean_loss(*twice, 0.1)) == pytest.approx(float(mean_loss(*batch, 0.1)), rel=1e-5)
 
 
 def test_adding_the_same_to_every_logit_changes_nothing_even_where_it_is_large(batch):
     logits, targets, weights = batch
-    loss = float(caption_loss(logits + 1000, targets, weights, 0.1))
-    assert loss == pytest.approx(float(caption_loss(logits, targets, weights, 0.1)), rel=1e-3)
+    loss = float(mean_loss(logits + 1000, targets, weights, 0.1))
+    assert loss == pytest.approx(float(mean_loss(logits, targets, weights, 0.1)), rel=1e-3)
 
 
 def test_logits_of_half_precision_are_summed_in_full(batch):
     logits, targets, weights = batch
-    loss = caption_loss(logits.astype(np.float16), targets, weights, 0.1)
+    loss = mean_loss(logits.astype(np.float16), targets, weights, 0.1)
     assert "float32" in str(loss.dtype)
     assert float(loss) == pytest.approx(written_out(logits.astype(np.float16), targets, weights, 0.1), rel=1e-4)

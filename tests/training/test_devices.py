@@ -1,0 +1,91 @@
+"""Several devices learn what one does."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import json, sys
+import keras
+import numpy as np
+import tensorflow as tf
+
+kind, dropout, last = sys.argv[1], float(sys.argv[2]), int(sys.argv[3])
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+from captioner.model import build_network
+from captioner.options import NetworkOptions, TrainingOptions
+from captioner.training.batches import Batch
+from captioner.training.devices import DEVICES
+from captioner.training.teacher_forcing import Trainer
+
+devices = DEVICES[kind]()
+keras.utils.set_random_seed(0)
+random = np.random.default_rng(0)
+
+
+def batch(num_photos):
+    lengths = random.integers(2, 8, (num_photos, 3))
+    tokens = random.integers(4, 30, (num_photos, 3, 8)).astype(np.int32)
+    weights = (np.arange(8) < lengths[..., None]).astype(np.float32)
+    features = random.normal(0, 1, (num_photos, 9, 12)).astype(np.float16)
+    return Batch((), features, tokens, np.roll(tokens, -1, axis=2), weights)
+
+
+with devices.scope():
+    options = NetworkOptions("lstm", units=16, embedding_dim=8, dropout=dropout, recurrent_dropout=dropout)
+    network = build_network(options, 30, 9, 12)
+    trainer = Trainer(network, TrainingOptions(warmup_steps=0, learning_rate=1e-2), num_steps=100, devices=devices)
+    batches = [batch(6) for _ in range(8)] + [batch(last)]
+    losses = [trainer.step(each) for each in batches]
+    state = trainer.state()
+    trainer.restore(state)
+    averages = trainer.averages
+    copies = [getattr(v.value, "values", [v.value]) for v in network.trainable_variables]
+    differ = max(float(np.abs(np.array(c) - np.array(each[0])).max()) for each in copies for c in each)
+print(json.dumps({
+    "devices": devices.count,
+    "losses": losses,
+    "weights": [float(np.abs(array.astype(np.float64)).sum()) for array in state],
+    "copies_differ_by": differ,
+}))
+"""
+
+
+def learned(kind, dropout=0.0, last=6):
+    command = [sys.executable, "-c", CODE, kind, str(dropout), str(last)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("last", [6, 5, 1])  # photos of the last step: shared evenly, unevenly, too few to share
+def test_two_devices_have_the_loss_of_one_at_the_same_global_batch(last):
+    one, both = learned("one", last=last), learned("all", last=last)
+    assert (one["devices"], both["devices"]) == (1, 2)
+    assert both["losses"] == pytest.approx(one["losses"], abs=1e-4)
+    assert one["losses"][-1] < one["losses"][0]
+    assert both["weights"] == pytest.approx(one["weights"], rel=1e-4)
+    assert both["copies_differ_by"] == 0
+
+
+def test_two_devices_learn_with_dropout_and_keep_the_same_weights():
+    both = learned("all", dropout=0.3)
+    assert both["losses"][-1] < both["losses"][0] and both["copies_differ_by"] == 0
+
+
+def test_a_run_on_all_devices_ends_in_a_model_and_goes_on_where_it_was(make_run, tmp_path):
+    from dataclasses import replace
+
+    from captioner.training import Listener, train
+
+    said = []
+    run = replace(make_run(tmp_path / "all", epochs=2), devices="all")
+    alone = train(make_run(tmp_path / "one", epochs=2), resume=True, listener=Listener())
+    folder = train(run, resume=True, listener=Listener(say=said.append))
+    assert "training on 1 device" in said
+    scores = [each.training["dev_scores"] for each in (alone, folder)]
+    assert scores[0] == scores[1]
