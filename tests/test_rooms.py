@@ -23,8 +23,9 @@ ROWS = [
     (("decoding",), ()),
     (("inference",), ("ai_edge_litert",)),
     (("explaining",), ("h5py",)),
-    (("outputs",), ("matplotlib",)),
+    (("outputs",), ("matplotlib", "pyarrow")),
     (("batch",), ()),
+    (("cluster",), ("ray",)),
     (("evaluation",), ()),
     (("server",), ("starlette", "uvicorn", "h11", "swagger_ui_bundle")),
     (("encoders",), ("keras", "tensorflow")),
@@ -36,7 +37,16 @@ ROWS = [
 ]
 ROW_OF_ROOM = {room: row for row, (rooms, _) in enumerate(ROWS) for room in rooms}
 ROW_OF_PACKAGE = {package: row for row, (_, packages) in enumerate(ROWS) for package in packages}
-LAZY = {"matplotlib", "pillow_heif", "tqdm", "tf2onnx", "onnx", "swagger_ui_bundle"}  # never imported when a module is
+LAZY = {
+    "matplotlib",
+    "pillow_heif",
+    "tqdm",
+    "tf2onnx",
+    "onnx",
+    "swagger_ui_bundle",
+    "pyarrow",
+    "ray",
+}  # never imported when a module is
 FRONT = {"__init__", "__main__"}  # of the package: they open doors to every room, lazily or as a program
 
 

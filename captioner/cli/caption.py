@@ -5,7 +5,15 @@ import sys
 import click
 
 from captioner.cli.outputs import output_options
-from captioner.cli.shared import batch_options, filter_options, model_option, say, search_options
+from captioner.cli.shared import (
+    batch_options,
+    check_engine,
+    engine_options,
+    filter_options,
+    model_option,
+    say,
+    search_options,
+)
 
 
 @click.command()
@@ -18,8 +26,31 @@ from captioner.cli.shared import batch_options, filter_options, model_option, sa
 @output_options
 @search_options
 @batch_options
+@engine_options
+@click.option(
+    "--shard-size",
+    type=int,
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Photos a shard of --engine ray, which writes shards into the folder or address --output.",
+)
 @click.option("--dry-run", is_flag=True, help="Only say what would be captioned, and where it would be written.")
-def caption(inputs, recursive, include, exclude, files_from, null_separated, where, shape, dry_run, **work):
+def caption(
+    inputs,
+    recursive,
+    include,
+    exclude,
+    files_from,
+    null_separated,
+    where,
+    shape,
+    engine,
+    ray_address,
+    shard_size,
+    dry_run,
+    **work,
+):
     """Caption photos: files, folders, globs, or "-" for image bytes on stdin.
 
     A single file prints its caption; anything more prints path, tab, caption. Where a caption is there already in
@@ -28,6 +59,7 @@ def caption(inputs, recursive, include, exclude, files_from, null_separated, whe
     Example: captioner caption photos -r -f jsonl -o captions.jsonl
     """
     from captioner.cli.batch import Batch
+    from captioner.errors import OptionsError
     from captioner.photos import MissingInput, find_photos, listed_inputs, told_apart
 
     if not inputs and files_from is None:
@@ -36,8 +68,18 @@ def caption(inputs, recursive, include, exclude, files_from, null_separated, whe
         raise click.UsageError("-0 goes with --files-from")
     if inputs.count("-") + (files_from == "-") > 1:
         raise click.UsageError("stdin can be read once only")
-    batch = Batch(where, shape, **work)
+    if dry_run and engine == "ray":
+        raise OptionsError("--dry-run does not go with --engine ray")
+    check_engine(engine, ray_address)
+    batch = Batch(where, shape, **work)  # refuses what does not go together, whoever does it
     names = [*inputs, *(listed_inputs(files_from, null_separated) if files_from is not None else ())]
+    if engine == "ray":
+        from captioner.cli.cluster import Inputs, caption_on_ray
+
+        found = Inputs(tuple(names), recursive, include, exclude, shard_size)
+        return caption_on_ray(found, where, shape, ray_address, work)
+    if isinstance(where.output, str):
+        raise OptionsError(f"--output {where.output} is an address, which --engine ray writes to")
     found = told_apart(find_photos(names, recursive, include, exclude))
     if not found:
         say("no photo found" + ("" if recursive or include or exclude else "; --recursive looks into subfolders, too"))

@@ -1,10 +1,19 @@
 """The options that say where captions go, and what their last shape is; `caption` and `watch` take them alike."""
 
 import functools
+from pathlib import Path
 
 import click
 
 from captioner.cli.shared import PATH, with_options
+
+
+class PathOrAddress(click.Path):
+    """A path, or an address such as s3://bucket/folder, which stays text."""
+
+    def convert(self, value, param, ctx):
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
+
 
 _OUTPUTS = (
     click.option(
@@ -16,7 +25,7 @@ _OUTPUTS = (
     click.option(
         "-o",
         "--output",
-        type=PATH,
+        type=PathOrAddress(readable=False, path_type=Path),
         metavar="FILE",
         help="Write records there instead of to stdout; gone on with when it is there.",
     ),

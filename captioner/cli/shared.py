@@ -73,6 +73,33 @@ def batch_options(command):
     )
 
 
+def engine_options(command):
+    """--engine and --ray-address"""
+    return with_options(
+        command,
+        click.option(
+            "--engine",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            help="Where photos are worked on: in this process, or by the machines of a Ray cluster.",
+        ),
+        click.option(
+            "--ray-address", metavar="ADDRESS", help="Of the cluster.  [default: one of this machine's cores]"
+        ),
+    )
+
+
+def check_engine(engine: str, ray_address: str | None) -> None:
+    """Raises: OptionsError for an address of no use; CaptionerError where Ray is not installed."""
+    if engine == "ray":
+        from captioner.cluster.engine import check_ray
+
+        check_ray()
+    elif ray_address is not None:
+        raise OptionsError("--ray-address goes with --engine ray")
+
+
 def with_asked(base, asked: dict):
     """The options with what the user asked for in their place; None is what nobody asked for."""
     from dataclasses import replace

@@ -36,7 +36,7 @@ def watch(folders, include, exclude, interval, where, shape, **work):
         raise OptionsError(f"--interval must be above 0, not {interval:g}")
     if where.format == "parquet":
         raise OptionsError(
-            "--format parquet is written whole at the end, which watching has none of; give jsonl or csv"
+            "--format parquet is written whole at the end, and watching has none; give jsonl or csv"
         )
     batch = Batch(where, shape, **work)
     for folder in folders:

@@ -67,13 +67,13 @@ def read_records(source) -> list[dict]:
     try:
         rows = module.read_table(source).to_pylist()
     except (OSError, arrow.ArrowException) as error:
-        raise CaptionerError(f"{source}: no Parquet file that can be read ({_first_line(error)})") from error
+        raise CaptionerError(f"{source}: no Parquet file that can be read ({first_line(error)})") from error
     if rows and not {"file_name", "text", "error"} <= rows[0].keys():
         raise CaptionerError(f"{source}: holds no records of captions; give another file")
     return [{name: value for name, value in row.items() if value is not None} for row in rows]
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 

@@ -1,0 +1,149 @@
+"""A shard of photos, captioned: what a worker does, wherever it runs."""
+
+import io
+import json
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import chain
+
+from captioner.ahead import map_ahead
+from captioner.cluster.places import Place
+from captioner.cluster.plan import part_name, read_shard
+from captioner.cluster.sources import Item, is_container, read_container, read_source
+from captioner.errors import CaptionerError, ImageError
+from captioner.inference import Captioner
+from captioner.options import DecodingOptions, ShapeOptions
+from captioner.outputs.forms import error_record, json_line, success_record
+from captioner.outputs.shape import shaped
+from captioner.outputs.tables import parquet_bytes, read_records
+from captioner.quiet import without_native_chatter, without_pillow_s_warnings
+
+_READERS = 8  # photos of an object store that are on their way at the same time
+_MOST_FAILURES = 20  # of a shard that are told by name
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a shard is written, and read again."""
+
+    content: Callable[[list[dict]], bytes]
+    records: Callable[[bytes], list[dict]]
+
+
+FORMS = {
+    "jsonl": Form(
+        lambda records: "".join(map(json_line, records)).encode(),
+        lambda content: [json.loads(line) for line in content.splitlines()],
+    ),
+    "parquet": Form(parquet_bytes, lambda content: read_records(io.BytesIO(content))),
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a worker must know. folder: where paths begin, as on the machine that asked."""
+
+    output: str
+    form: str  # of FORMS
+    model: str
+    decoding: DecodingOptions
+    shape: ShapeOptions
+    batch_size: int
+    threads: int
+    folder: str
+
+    @property
+    def place(self) -> Place:
+        """Raises: CaptionerError when there can be none of that address."""
+        return Place.of(self.output)
+
+    @property
+    def decides(self) -> dict:
+        """What decides what the shards hold, as JSON."""
+        return {"form": self.form, "decoding": self.decoding.to_json(), "shape": self.shape.to_json()}
+
+    def to_json(self) -> dict:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict) -> "Job":
+        kinds = {"decoding": DecodingOptions, "shape": ShapeOptions}
+        return cls(**values | {name: kind.from_json(values[name]) for name, kind in kinds.items()})
+
+
+class Worker:
+    """Captions shards with one model, which is opened for the first of them."""
+
+    def __init__(self, job: dict):
+        self._job = Job.from_json(job)
+        with suppress(OSError):  # where the folder is not shared, paths must be absolute
+            os.chdir(self._job.folder)
+
+    @cached_property
+    def _captioner(self) -> Captioner:
+        without_pillow_s_warnings()
+        with without_native_chatter():
+            return Captioner.load(self._job.model, self._job.threads)
+
+    def __call__(self, row: dict) -> dict:
+        """row: {"id": number of a shard} -> {"id", "said": JSON}, when the shard is there, made now or before.
+
+        What cannot be done for a photo is in its record; what cannot be done for the shard is told as an error.
+        """
+        number = int(row["id"])
+        try:
+            return {"id": number, "said": json.dumps(self._summary(self._records(number)))}
+        except CaptionerError as error:
+            return {"id": number, "said": json.dumps({"error": str(error)})}
+
+    def _records(self, number: int) -> list[dict]:
+        output, form = self._job.place, FORMS[self._job.form]
+        part = output / part_name(number, self._job.form)
+        if part.kind() == "file":  # the machine that made it died before it could say so
+            return form.records(part.read())
+        records = list(caption_items(self._captioner, read_items(read_shard(output, number)), self._job))
+        part.write_whole(form.content(records))
+        return records
+
+    def _summary(self, records: list[dict]) -> dict:
+        failed = [record for record in records if "error" in record]
+        lines = [record["error"]["message"] for record in failed[:_MOST_FAILURES]]
+        return {"captioned": len(records) - len(failed), "failed": len(failed), "failures": lines}
+
+
+def read_items(shard: list[Item]) -> Iterator[Item]:
+    """The photos of a shard, those of an object store read ahead."""
+    items = chain.from_iterable(read_container(item) if is_container(item) else [item] for item in shard)
+    return map_ahead(read_source, items, _READERS)
+
+
+def caption_items(captioner: Captioner, items: Iterable[Item], job: Job) -> Iterator[dict]:
+    """The record of each photo, in order, as `captioner caption -f jsonl` writes it."""
+    waiting: deque[Item] = deque()
+
+    def sources() -> Iterator[str | bytes]:
+        for item in items:
+            waiting.append(item)
+            if item.error is None:
+                yield item.source
+
+    for caption in captioner.caption_stream(sources(), job.decoding, job.batch_size):
+        while waiting[0].error is not None:
+            yield _failure(waiting.popleft())
+        item = waiting.popleft()
+        if isinstance(caption, ImageError):
+            yield _failure(Item(item.file_name, item.source, caption))
+        else:
+            yield success_record(item.file_name, shaped(caption, job.shape))
+    yield from map(_failure, waiting)
+
+
+def _failure(item: Item) -> dict:
+    message = str(item.error)
+    if isinstance(item.source, bytes):  # which had no name where it was read
+        message = message.replace("image:", f"{item.file_name}:", 1)
+    return error_record(item.file_name, ImageError(message))

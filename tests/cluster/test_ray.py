@@ -1,0 +1,137 @@
+"""Captions by a Ray cluster: the records of one machine, whoever dies on the way."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+from made_up_archives import write_folder
+
+from captioner.cli import main
+
+REFUSED = "does not go with --engine ray, which writes shards of records"
+
+cluster_utils = pytest.importorskip("ray.cluster_utils", reason="Ray is not installed")
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, ["caption", *map(str, arguments), "--engine", "ray"])
+
+
+def start(*arguments):
+    command = [sys.executable, "-m", "captioner", "caption", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def lines_of(*paths):
+    return [line for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.fixture
+def cluster(monkeypatch):
+    """Three machines of one core each, the first of which cannot be spared."""
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # a machine that does not answer is given up sooner than between cities
+    for name, value in {"health_check_period_ms": 500, "health_check_failure_threshold": 4}.items():
+        monkeypatch.setenv(f"RAY_{name}", str(value))
+    made = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    made.others = [made.add_node(num_cpus=1) for _ in range(2)]
+    yield made
+    made.shutdown()
+
+
+@pytest.mark.slow
+def test_a_machine_that_dies_in_the_middle_costs_no_record_and_doubles_none(cluster, tmp_path):
+    folder, output = write_folder(tmp_path / "in", 60), tmp_path / "out"
+    process = start(folder, "-r", "--engine", "ray", "--ray-address", cluster.address, "-o", output, "--shard-size", 3)
+    until = time.monotonic() + 120
+    while len(list(output.glob("part-*"))) < 3 and process.poll() is None:
+        assert time.monotonic() < until, "no shard came"
+        time.sleep(0.01)
+    assert process.poll() is None
+    cluster.remove_node(cluster.others[0], allow_graceful=False)
+    out, said = process.communicate(timeout=180)
+    assert process.returncode == 1 and out == "" and "Traceback" not in said
+    alone = start(folder, "-r", "-f", "jsonl", "-o", tmp_path / "alone.jsonl")
+    _, said_alone = alone.communicate(timeout=120)
+    assert lines_of(*sorted(output.glob("part-*"))) == lines_of(tmp_path / "alone.jsonl")
+    assert said.startswith("captioned 60, skipped 0, failed 2 in ")
+    failures = [sorted(line for line in each.splitlines() if line.startswith("failed:")) for each in (said, said_alone)]
+    assert failures[0] == failures[1] and len(failures[0]) == 2
+    # the same command again finds nothing to do, and needs no cluster for it
+    again = run(folder, "-r", "-o", output, "--shard-size", 3, "--ray-address", cluster.address)
+    assert (again.exit_code, again.stdout) == (0, "") and again.stderr.startswith("captioned 0, skipped 62, failed 0")
+
+
+@pytest.mark.slow
+def test_a_cluster_that_goes_away_is_one_line_and_finished_shards_are_kept(cluster, tmp_path):
+    folder, output = write_folder(tmp_path / "in", 60), tmp_path / "out"
+    process = start(folder, "-r", "--engine", "ray", "--ray-address", cluster.address, "-o", output, "--shard-size", 3)
+    until = time.monotonic() + 120
+    while len(list(output.glob("part-*"))) < 2 and process.poll() is None:
+        assert time.monotonic() < until, "no shard came"
+        time.sleep(0.01)
+    cluster.shutdown()
+    out, said = process.communicate(timeout=180)
+    kept = {path.name: path.read_bytes() for path in output.glob("part-*")}
+    assert process.returncode == 1 and out == "" and "Traceback" not in said
+    error = said.splitlines()[-1]
+    assert error.startswith("Error: ") and said.count("Error") == 1
+    # this machine's cores finish it
+    assert run(folder, "-r", "-o", output, "--shard-size", 3).exit_code in (0, 1)
+    assert {name: (output / name).read_bytes() for name in kept} == kept
+    assert len(list(output.glob("part-*"))) == 21
+
+
+def test_a_wrong_address_is_one_line(tmp_path):
+    folder = write_folder(tmp_path / "in", 1)
+    for address, reason in (
+        ("127.0.0.1:1", "Connection refused"),
+        ("nosuch.invalid:6379", ""),
+        ("127.0.0.1:99999", ""),
+    ):
+        result = run(folder, "-o", tmp_path / "out", "--ray-address", address)
+        assert result.exit_code == 1 and result.stdout == ""
+        assert result.stderr.startswith(f"Error: Ray at {address}: no cluster answers there ({reason}")
+        assert result.stderr.count("\n") == 1
+
+
+def test_a_bucket_that_refuses_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    for arguments in (("s3://nosuch/in", "-o", tmp_path), (write_folder(tmp_path / "in", 1), "-o", "s3://nosuch/out")):
+        result = run(*arguments)
+        assert result.exit_code == 1 and result.stdout == ""
+        assert result.stderr.startswith("Error: s3://nosuch/") and result.stderr.count("\n") == 1
+
+
+def test_without_the_extra_it_says_how_to_get_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("captioner.cluster.engine.find_spec", lambda name: None)
+    result = run(write_folder(tmp_path / "in", 1), "-o", tmp_path / "out")
+    assert (result.exit_code, result.stderr) == (1, "Error: --engine ray needs Ray: pip install 'captioner[ray]'\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a"], "--engine ray writes shards of records: give --output DIR, a folder or an address"),
+        (["a", "-o", "b", "-f", "csv"], "--engine ray writes jsonl or parquet, not csv"),
+        (["a", "-o", "b", "--shard-size", "0"], "--shard-size must be at least 1, not 0"),
+        (
+            ["a", "-o", "b", "--sidecar", "txt"],
+            "--sidecar does not go with --engine ray, which writes shards of records",
+        ),
+        (["-", "-o", "b"], '"-" does not go with --engine ray, which writes shards of records'),
+        (["a", "-o", "b", "--dry-run"], "--dry-run does not go with --engine ray"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(arguments, message):
+    result = run(*arguments)
+    assert (result.exit_code, result.stderr) == (2, f"Error: {message}\n")
+
+
+def test_an_address_needs_the_engine():
+    for arguments in (["a.jpg", "-o", "s3://b/c"], ["a.jpg", "--ray-address", "x:1"]):
+        result = CliRunner().invoke(main, ["caption", *arguments])
+        assert result.exit_code == 2 and "--engine ray" in result.stderr
