@@ -34,6 +34,22 @@ def encoder_for(name: str, data_dir: Path):
     return _open(path, path.stem)
 
 
+def encoding_by(engine: str, ray_address: str | None, name: str, key: str, data_dir: Path):
+    """Who encodes the photos of `data_dir`, as `encode_into` does. name, key: of the encoder."""
+    from captioner.datasets.encoding import encode_into
+    from captioner.datasets.prepared_files import FEATURES
+    from captioner.encoders import encoder_spec
+
+    if engine == "local":
+        return encode_into
+    from captioner.cluster.features import RayEncoding
+
+    folder = data_dir / FEATURES
+    return RayEncoding(
+        encoder_spec(name).tflite_path or folder / f"{key}.tflite", folder / f"{key}.shards", ray_address
+    )
+
+
 def encoder_of(dataset):
     """`(EncoderInfo, path of its graph)` of the encoder that the dataset was prepared with, without Keras.
 

@@ -2,7 +2,7 @@
 
 import click
 
-from captioner.cli.shared import PATH, list_failures, parse_shares, progress_bar, say
+from captioner.cli.shared import PATH, check_engine, engine_options, list_failures, parse_shares, progress_bar, say
 from captioner.quiet import without_pillow_s_warnings
 
 _SMALL_VOCABULARY = 200  # tokens
@@ -49,8 +49,21 @@ _FORMATS = ["auto", "flickr8k", "flickr30k", "karpathy", "coco", "csv", "jsonl",
 )
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Decides those splits.")
 @click.option("--allow-split-leaks", is_flag=True, help="Go on although the same photo is in two splits.")
+@engine_options
 @click.option("--check-only", is_flag=True, help="Only report on the data; OUTPUT_DIR may be left out.")
-def prepare(source, output_dir, format_name, captions, images, image_column, caption_column, check_only, **settings):
+def prepare(
+    source,
+    output_dir,
+    format_name,
+    captions,
+    images,
+    image_column,
+    caption_column,
+    engine,
+    ray_address,
+    check_only,
+    **settings,
+):
     """Read a dataset, encode its photos, learn its vocabulary.
 
     SOURCE is a folder of photos with their captions, or an annotation file; data/README.md of the project shows the
@@ -76,6 +89,7 @@ def prepare(source, output_dir, format_name, captions, images, image_column, cap
 
     if output_dir is None and not check_only:
         raise click.UsageError("Missing argument 'OUTPUT_DIR'; only --check-only goes without.")
+    check_engine(engine, ray_address)
     without_pillow_s_warnings()
     options = _prepare_options(format_name, image_column, caption_column, **settings)
     encoder_spec(options.encoder)  # an unknown one is refused before anything is read
@@ -87,7 +101,7 @@ def prepare(source, output_dir, format_name, captions, images, image_column, cap
     say(f"{source}: format {found_format}, {len(annotations.examples)} photos with captions")
     if check_only:
         return _check(annotations, options, output_dir)
-    return _prepare(annotations, found_format, source, output_dir, options)
+    return _prepare(annotations, found_format, source, output_dir, options, engine, ray_address)
 
 
 def _prepare_options(format_name, image_column, caption_column, shares, **settings):
@@ -115,8 +129,8 @@ def _check(annotations, options, output_dir) -> int:
     return 1 if leaks else exit_code
 
 
-def _prepare(annotations, format_name, source, output_dir, options) -> int:
-    from captioner.cli.encoders import encoder_for
+def _prepare(annotations, format_name, source, output_dir, options, engine, ray_address) -> int:
+    from captioner.cli.encoders import encoder_for, encoding_by
     from captioner.datasets import prepare
     from captioner.inference import default_threads
 
@@ -131,6 +145,7 @@ def _prepare(annotations, format_name, source, output_dir, options) -> int:
             runner,
             threads=default_threads(),
             report=lambda done, total: bar.update(done - bar.n),
+            encode=encoding_by(engine, ray_address, options.encoder, runner.key, output_dir),
         )
     for split, counts in dataset.info["counts"].items():
         click.echo(f"{split}: {counts['photos']} photos, {counts['captions']} captions")

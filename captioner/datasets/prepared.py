@@ -113,11 +113,13 @@ def prepare(
     encoder,
     threads: int,
     report: Callable[[int, int], None] = lambda done, total: None,
+    encode=encode_into,
 ) -> Dataset:
     """The prepared dataset in `output_dir`; photos encoded by an earlier, broken-off run are not encoded again.
 
     encoder: `encoder(images: (photos, size, size, 3) uint8) -> (photos, regions, depth)`, called from `threads`
     threads, with `key`, `image_size`, `num_regions` and `depth`. report: called with photos done and photos in all.
+    encode: who encodes them, as `encode_into` does.
     Raises: DatasetError when nothing is left to train on, or a photo is in two splits and the options do not allow
     it; OptionsError when the output is the source; CaptionerError when it holds what is not of this dataset.
     """
@@ -131,7 +133,7 @@ def prepare(
     )  # refuses what cannot be learned from before photos are encoded
     make_folder(output_dir)
     cache = FeatureCache(output_dir / FEATURES, encoder.key, encoder.num_regions, encoder.depth)
-    unusable = _encode_photos(annotations, cache, encoder, threads, report)
+    unusable = _encode_photos(annotations, cache, encoder, threads, report, encode)
     problems = annotations.problems + unusable
     lost = {problem.where for problem in unusable}
     examples = [example for example in examples if example.image not in lost]
@@ -179,7 +181,7 @@ def _refuse_split_leaks(copies: list[list[str]], examples: list[Example], source
         )
 
 
-def _encode_photos(annotations, cache, encoder, threads, report) -> list[Problem]:
+def _encode_photos(annotations, cache, encoder, threads, report, encode) -> list[Problem]:
     """Fills the cache; gives back the photos that cannot be used."""
     paths = {e.image: annotations.images_dir / e.image for e in annotations.examples}
     stamps = {image: photo_stamp(path) for image, path in paths.items()}
@@ -193,7 +195,7 @@ def _encode_photos(annotations, cache, encoder, threads, report) -> list[Problem
     report(num_done, len(paths))
     if not waiting:
         return problems
-    with closing(encode_into(cache, waiting, encoder, threads)) as encoded:
+    with closing(encode(cache, waiting, encoder, threads)) as encoded:
         for done, (photo, error) in enumerate(encoded, start=num_done + 1):
             if error is not None:
                 (image,) = photo.views

@@ -1,0 +1,169 @@
+"""Photos encoded by a cluster, for the feature cache of a prepared dataset: the same rows as one machine writes."""
+
+import json
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, suppress
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+import captioner
+from captioner.cluster.engine import run_on_ray
+from captioner.datasets.encoding import View, WaitingPhoto, look_at
+from captioner.datasets.features import FeatureCache
+from captioner.errors import ImageError
+from captioner.files import make_folder, written_whole
+from captioner.inference import Encoder
+from captioner.quiet import without_native_chatter, without_pillow_s_warnings
+
+_WORKER = "captioner.cluster.features:FeatureWorker"
+_PACKAGE = Path(captioner.__file__).parent
+_VIEWS_A_SHARD = 256
+_FLOAT16 = "<f2"
+
+
+class RayEncoding:
+    """Stands in for `encode_into`: what it gives, and what it leaves in the cache, is the same."""
+
+    def __init__(self, graph_path: Path, folder: Path, address: str | None):
+        """graph_path: of the encoder; folder: for shards on their way, shared by all machines of the cluster."""
+        self._graph_path, self._folder, self._address = graph_path, folder, address
+
+    def __call__(
+        self, cache: FeatureCache, waiting: list[WaitingPhoto], encoder: Encoder, threads: int
+    ) -> Generator[tuple[WaitingPhoto, ImageError | None], None, None]:
+        """As `encode_into`. threads: of this machine alone, which has no say here.
+
+        Raises: CaptionerError when the cluster fails; shards that are there are taken up by the next run.
+        """
+        make_folder(self._folder)
+        write = cache.writer(sum(len(photo.views) for photo in waiting))
+        done = dict(self._left_behind(waiting))
+        left = [photo for photo in waiting if id(photo) not in done]
+        shards = list(_shards_of(left))
+        for number, shard in enumerate(shards):
+            _write_json(self._folder / f"{number:06}.json", [_as_json(photo) for photo in shard])
+        job = {
+            "graph": os.path.relpath(self._graph_path, _PACKAGE)
+            if self._graph_path.is_relative_to(_PACKAGE)
+            else str(self._graph_path.resolve()),
+            "key": encoder.key,
+            "folder": str(self._folder.resolve()),
+        }
+        rows = run_on_ray(_WORKER, job, range(len(shards)), 1, self._address)
+        for photo in waiting:
+            if id(photo) in done:
+                yield photo, self._put(write, photo, done[id(photo)])
+        with closing(rows):
+            for number in _in_order(rows):
+                for photo, said in zip(shards[number], self._read(number), strict=True):
+                    yield photo, self._put(write, photo, said)
+                self._forget(number)
+        with suppress(OSError):
+            self._folder.rmdir()
+
+    def _left_behind(self, waiting: list[WaitingPhoto]) -> Iterator[tuple[int, np.ndarray | str]]:
+        """What a run that was broken off has encoded, of photos that are as they were then; by their `id`."""
+        known = {os.path.abspath(photo.path): photo for photo in waiting}
+        for path in sorted(self._folder.glob("*.npy")):
+            number = int(path.stem)
+            told = json.loads((self._folder / f"{number:06}.json").read_text(encoding="utf-8"))
+            for photo, said in zip(told, self._read(number), strict=True):
+                same = known.get(photo["path"])
+                if same is not None and photo == _as_json(same):
+                    yield id(same), np.array(said) if isinstance(said, np.ndarray) else said
+        for path in (*self._folder.glob("*.npy"), *self._folder.glob("*.json")):
+            path.unlink()
+
+    def _read(self, number: int) -> list[np.ndarray | str]:
+        """Of each photo of a shard its rows, (views, regions, depth) float16, or what it met."""
+        rows = np.load(self._folder / f"{number:06}.npy", mmap_mode="r")
+        told = json.loads((self._folder / f"{number:06}.done.json").read_text(encoding="utf-8"))
+        found, start = [], 0
+        for said in told:
+            found.append(said if isinstance(said, str) else rows[start : start + said])
+            start += 0 if isinstance(said, str) else said
+        return found
+
+    def _put(self, write, photo: WaitingPhoto, said: np.ndarray | str) -> ImageError | None:
+        if isinstance(said, str):
+            return ImageError(f"{photo.path}: {said}")
+        write(list(photo.views), [photo.stamp] * len(photo.views), said)
+        return None
+
+    def _forget(self, number: int) -> None:
+        for suffix in ("npy", "json", "done.json"):  # the rows first: without them the rest means nothing
+            (self._folder / f"{number:06}.{suffix}").unlink()
+
+
+def _shards_of(photos: Sequence[WaitingPhoto]) -> Iterator[list[WaitingPhoto]]:
+    shard, num_views = [], 0
+    for photo in photos:
+        shard.append(photo)
+        num_views += len(photo.views)
+        if num_views >= _VIEWS_A_SHARD:
+            yield shard
+            shard, num_views = [], 0
+    if shard:
+        yield shard
+
+
+def _in_order(rows: Iterator[dict]) -> Iterator[int]:
+    """Their ids, 0 first, whatever order they come in."""
+    come, following = set(), 0
+    for row in rows:
+        come.add(row["id"])
+        while following in come:
+            come.discard(following)
+            yield following
+            following += 1
+
+
+def _as_json(photo: WaitingPhoto) -> dict:
+    views = [{"box": list(view.box), "is_flipped": view.is_flipped} for view in photo.views.values()]
+    return {"path": os.path.abspath(photo.path), "stamp": photo.stamp, "views": views}
+
+
+def _write_json(path: Path, values) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(values), encoding="utf-8")
+
+
+class FeatureWorker:
+    """Encodes shards of photos with one encoder, which is opened for the first of them."""
+
+    def __init__(self, job: dict):
+        self._job, self._folder = job, Path(job["folder"])
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        without_pillow_s_warnings()
+        with without_native_chatter():
+            return Encoder(_PACKAGE / self._job["graph"], self._job["key"], threads=1)
+
+    def __call__(self, row: dict) -> dict:
+        """row: {"id": number of a shard} -> the same, when its rows are written."""
+        number = int(row["id"])
+        path = self._folder / f"{number:06}.npy"
+        if not path.exists():
+            told = json.loads((self._folder / f"{number:06}.json").read_text(encoding="utf-8"))
+            encoded = [self._encode(photo) for photo in told]
+            rows = [each for each in encoded if not isinstance(each, str)]
+            shape = (0, self._encoder.num_regions, self._encoder.depth)
+            summary = [each if isinstance(each, str) else len(each) for each in encoded]
+            _write_json(self._folder / f"{number:06}.done.json", summary)
+            with written_whole(path) as temporary, temporary.open("wb") as file:
+                np.save(file, np.concatenate(rows) if rows else np.zeros(shape, _FLOAT16))
+        return {"id": number, "said": "{}"}
+
+    def _encode(self, photo: dict) -> np.ndarray | str:
+        views = {
+            str(number): View(tuple(each["box"]), each["is_flipped"]) for number, each in enumerate(photo["views"])
+        }
+        try:
+            images = look_at(WaitingPhoto(Path(photo["path"]), photo["stamp"], views), self._encoder.image_size)
+        except ImageError as error:
+            return str(error).removeprefix(f"{photo['path']}: ")
+        return np.concatenate([self._encoder(image[None]) for image in images]).astype(_FLOAT16)
