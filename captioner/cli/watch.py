@@ -35,9 +35,7 @@ def watch(folders, include, exclude, interval, where, shape, **work):
     if not interval > 0:
         raise OptionsError(f"--interval must be above 0, not {interval:g}")
     if where.format == "parquet":
-        raise OptionsError(
-            "--format parquet is written whole at the end, and watching has none; give jsonl or csv"
-        )
+        raise OptionsError("--format parquet is written whole at the end, and watching has none; give jsonl or csv")
     batch = Batch(where, shape, **work)
     for folder in folders:
         if not os.path.isdir(folder):

@@ -58,7 +58,7 @@ def run_on_ray(worker: str, job: dict, ids: Sequence[int], threads: int, address
                     yield said
             if process.wait() != 0 or left:
                 where = f"the cluster at {address}" if address else "the cluster"
-                raise CaptionerError(f"{where} went away; shards left to do: {len(left):,}")
+                raise CaptionerError(f"{where} went away{_last_word(chatter)}; shards left to do: {len(left):,}")
         finally:
             _end(process)
 
@@ -78,6 +78,14 @@ def _check_answers(address: str) -> None:
 def _told(message: str, address: str | None) -> str:
     first = message.partition(" The above exception")[0][:300]
     return f"Ray at {address}: {first}" if address else f"Ray: {first}"
+
+
+def _last_word(chatter) -> str:
+    """Of what Ray wrote on its way out, the last line with a word in it, in brackets."""
+    chatter.seek(max(0, chatter.seek(0, os.SEEK_END) - 4096))
+    lines = chatter.read().decode("utf-8", "replace").splitlines()
+    line = next((each for each in reversed(lines) if any(char.isalpha() for char in each)), "").strip()
+    return f" ({line[:200]})" if line else ""
 
 
 def _end(process: subprocess.Popen) -> None:

@@ -5,8 +5,13 @@ import shutil
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pyarrow
 import pyarrow.parquet
+from click.testing import CliRunner
+
+from captioner.cli import main
+from captioner.datasets.drawings import write_drawings
 
 PHOTOS = sorted((Path(__file__).parents[2] / "data" / "photos").glob("*.jpg"))
 
@@ -36,3 +41,22 @@ def write_tar(path, count=3):
 def write_table(path, columns):
     pyarrow.parquet.write_table(pyarrow.table(columns), path)
     return path
+
+
+def write_drawings_one_broken(folder):
+    """18 drawings with their captions."""
+    write_drawings(folder, 12, 3, 3)
+    broken = sorted(folder.rglob("*.png"))[4]
+    broken.write_bytes(broken.read_bytes()[:100])
+    return folder
+
+
+def prepare(source, output, *options):
+    return CliRunner().invoke(main, ["prepare", str(source), str(output), "--min-count", "1", *options])
+
+
+def cache_of(folder):
+    """`(features, the text of their index)` of a prepared dataset."""
+    (rows,) = (folder / "features").glob("*.npy")
+    (index,) = (folder / "features").glob("*.index.jsonl")
+    return np.load(rows), index.read_text()

@@ -4,35 +4,18 @@ import json
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from made_up_archives import cache_of, prepare, write_drawings_one_broken
 
-from captioner.cli import main
 from captioner.cluster import features
 from captioner.cluster.features import FeatureWorker, RayEncoding
-from captioner.datasets import Dataset
-from captioner.datasets.drawings import write_drawings
 from captioner.encoders import encoder_spec
 
 ENCODER = "efficientnet-lite2-320"
-KEY_OF = {"encoder": ENCODER}
-
-
-def prepare(source, output, *options):
-    return CliRunner().invoke(main, ["prepare", str(source), str(output), "--min-count", "1", *options])
-
-
-def cache_of(folder):
-    (rows,) = (folder / "features").glob("*.npy")
-    (index,) = (folder / "features").glob("*.index.jsonl")
-    return np.load(rows), index.read_text()
 
 
 @pytest.fixture
 def source(tmp_path):
-    folder = write_drawings(tmp_path / "photos", 12, 3, 3)
-    broken = sorted(folder.rglob("*.png"))[4]
-    broken.write_bytes(broken.read_bytes()[:100])
-    return folder
+    return write_drawings_one_broken(tmp_path / "photos")
 
 
 @pytest.fixture
@@ -99,16 +82,6 @@ def test_a_shard_that_is_there_is_not_encoded_again(source, tmp_path, in_process
     monkeypatch.setattr(features, "look_at", None)  # would be an error
     job = {"graph": str(encoder_spec(ENCODER).tflite_path), "key": "k", "folder": str(part.parent)}
     assert FeatureWorker(job)({"id": int(part.stem)}) == {"id": int(part.stem), "said": "{}"}
-
-
-@pytest.mark.slow
-def test_ray_itself_encodes_a_dataset_to_train_on(source, alone, tmp_path):
-    pytest.importorskip("ray", reason="Ray is not installed")
-    result = prepare(source, tmp_path / "out", "--engine", "ray")
-    assert result.exit_code == 1 and result.stderr == alone[0].stderr
-    rows, index = cache_of(tmp_path / "out")
-    np.testing.assert_array_equal(rows, alone[1][0])
-    assert index == alone[1][1] and len(Dataset.open(tmp_path / "out").examples) == 17
 
 
 def test_an_address_needs_the_engine(tmp_path):

@@ -1,14 +1,24 @@
-"""Captions by a Ray cluster: the records of one machine, whoever dies on the way."""
+"""Captions by a Ray cluster: the records of one machine, whoever dies on the way.
 
+All that starts Ray is in this file, so that no two clusters start at the same time on one machine.
+"""
+
+import io
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
-from made_up_archives import write_folder
+from made_up_archives import PHOTOS, cache_of, prepare, write_drawings_one_broken, write_folder
+from s3 import s3_server
 
+from captioner import Captioner
 from captioner.cli import main
+from captioner.cluster.places import Place
+from captioner.datasets import Dataset
+from captioner.outputs.tables import read_records
 
 REFUSED = "does not go with --engine ray, which writes shards of records"
 
@@ -82,6 +92,32 @@ def test_a_cluster_that_goes_away_is_one_line_and_finished_shards_are_kept(clust
     assert run(folder, "-r", "-o", output, "--shard-size", 3).exit_code in (0, 1)
     assert {name: (output / name).read_bytes() for name in kept} == kept
     assert len(list(output.glob("part-*"))) == 21
+
+
+@pytest.mark.slow
+def test_photos_and_shards_may_lie_in_an_object_store(tmp_path, monkeypatch):
+    with s3_server("archive", monkeypatch) as bucket:
+        names = ["a.jpg", "한 개.jpg", "deep/b.jpg"]
+        for name, photo in zip(names, PHOTOS, strict=False):
+            Place.of(f"{bucket}/in/{name}").write_whole(photo.read_bytes())
+        result = run(f"{bucket}/in", "-r", "-f", "parquet", "-o", f"{bucket}/out", "--shard-size", 2)
+        assert result.exit_code == 0 and result.stderr.startswith("captioned 3, skipped 0, failed 0 in ")
+        parts = [Place.of(f"{bucket}/out/part-{number:06}.parquet").read() for number in range(2)]
+    records = [record for part in parts for record in read_records(io.BytesIO(part))]
+    assert [record["file_name"] for record in records] == ["a.jpg", "deep/b.jpg", "한 개.jpg"]
+    captions = Captioner.load("flickr8k").caption([str(path) for path in (PHOTOS[0], PHOTOS[2], PHOTOS[1])])
+    assert [record["text"] for record in records] == [caption.text for caption in captions]
+
+
+@pytest.mark.slow
+def test_a_dataset_is_encoded_to_train_on_as_by_one_machine(tmp_path):
+    source = write_drawings_one_broken(tmp_path / "photos")
+    alone = prepare(source, tmp_path / "alone")
+    result = prepare(source, tmp_path / "out", "--engine", "ray")
+    assert result.exit_code == alone.exit_code == 1 and result.stderr == alone.stderr
+    (rows, index), (rows_alone, index_alone) = (cache_of(tmp_path / name) for name in ("out", "alone"))
+    np.testing.assert_array_equal(rows, rows_alone)
+    assert index == index_alone and len(Dataset.open(tmp_path / "out").examples) == 17
 
 
 def test_a_wrong_address_is_one_line(tmp_path):
