@@ -74,7 +74,7 @@ class SelfCriticalTrainer(Trainer):
 
     def speak(self, features: np.ndarray) -> np.ndarray:
         """features: (P, regions, depth) float16 -> (P, S, T) int32, padded behind the end; one draw a step."""
-        seed = [self.options.seed % 2**31, int(self.optimizer.iterations)]
+        seed = [self.options.seed % 2**31, int(np.array(self.optimizer.iterations))]
         return self._compiled_speech(tf.constant(features), tf.constant(seed, tf.int32)).numpy()
 
     def _speak(self, features, seed):
