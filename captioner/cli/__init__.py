@@ -17,6 +17,7 @@ COMMANDS = (
 )
 
 INTERRUPTED = 130
+_ASKS_HELP = "captioner.asks_help"
 
 
 class _Commands(click.Group):
@@ -27,6 +28,10 @@ class _Commands(click.Group):
 
     def get_command(self, ctx, name):
         return with_variables(getattr(import_module(f"captioner.cli.{name}"), name)) if name in COMMANDS else None
+
+    def resolve_command(self, ctx, args):
+        ctx.meta[_ASKS_HELP] = bool({"-h", "--help"} & set(args))
+        return super().resolve_command(ctx, args)
 
     def main(self, *args, standalone_mode=True, **kwargs):
         if not standalone_mode:
@@ -78,7 +83,12 @@ def main(ctx):
     """
     if ctx.invoked_subcommand != "completion" and (path := settings_path()) is not None:
         command, *commands = (main.get_command(ctx, name) for name in (ctx.invoked_subcommand, *COMMANDS))
-        settings = read_settings(path, command, commands)
+        try:
+            settings = read_settings(path, command, commands)
+        except CaptionerError:
+            if not ctx.meta[_ASKS_HELP]:  # whoever asks for help shall have it, whatever the file says
+                raise
+            settings = {}
         ctx.default_map = {command.name: settings}
         if settings:
             click.echo(f"options of {path}: {', '.join(settings)}", err=True)

@@ -87,6 +87,13 @@ def test_what_is_wrong_in_the_file_is_one_line_that_names_it(present_folder, con
     assert exit_code == 2 and said.startswith(f"Error: captioner.toml: {message}") and said.count("\n") == 1
 
 
+@pytest.mark.parametrize("asked", ["-h", "--help"])
+def test_help_is_given_whatever_the_file_says(present_folder, asked):
+    (present_folder / "captioner.toml").write_text("[caption")
+    result = CliRunner().invoke(main, ["caption", asked])
+    assert result.exit_code == 0 and result.stdout.startswith("Usage: ")
+
+
 def test_a_wrong_variable_is_refused():
     exit_code, said = error(CAPTIONER_CAPTION_BEAM_SIZE="wide")
     assert exit_code == 2 and said.endswith("Error: Invalid value for '--beam-size': 'wide' is not a valid integer.\n")
