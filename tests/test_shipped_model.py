@@ -11,6 +11,7 @@ from captioner import Captioner
 from captioner.cli import main
 from captioner.datasets import read_annotations
 from captioner.encoders import encoder_key
+from captioner.errors import ModelError
 from captioner.evaluation import score_examples
 from captioner.images import read_image
 from captioner.metrics import wording
@@ -66,6 +67,19 @@ def test_models_lists_it_with_size_scores_and_licence(name):
     row = next(line for line in result.stdout.splitlines() if line.startswith(f"{name} "))
     assert f"{open_model(name).network.decoder.upper()} with attention" in row
     assert "MB" in row and "non-commercial" in row
+
+
+def test_models_lists_the_others_where_one_is_broken(monkeypatch):
+    def opened(name):
+        if name == "flickr8k-gru":
+            raise ModelError("flickr8k-gru: altered since the model was made")
+        return open_model(name)
+
+    monkeypatch.setattr("captioner.presets.open_model", opened)
+    result = CliRunner().invoke(main, ["models"])
+    assert result.exit_code == 1
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:3]] == ["flickr8k", "flickr8k-rnn"]
+    assert result.stderr == "failed: flickr8k-gru: altered since the model was made\n"
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 import click
 
+from captioner.cli.shared import list_failures
+
 
 @click.command()
 def models():
@@ -9,14 +11,19 @@ def models():
 
     Example: captioner models
     """
+    from captioner.errors import ModelError
     from captioner.metrics import describe_counts
     from captioner.model_folder import DECODER_GRAPH
     from captioner.presets import PRESETS, open_model
 
     rows = [("name", "network", "size", "BLEU-4", "CIDEr-D", "licence")]
-    counts = {}
+    counts, broken = {}, []
     for name in PRESETS:
-        folder = open_model(name)
+        try:
+            folder = open_model(name)
+        except ModelError as error:
+            broken.append(str(error))
+            continue
         record = folder.training
         scores = record["dev_scores"]
         counts.setdefault(describe_counts(scores))
@@ -29,6 +36,8 @@ def models():
     for name, network, *figures, licence in rows:
         figures = "  ".join(f"{figure:>7}" for figure in figures)
         click.echo(f"{name:<{name_width}}  {network:<{network_width}}  {figures}  {licence}")
-    click.echo(f"\nSize is what captioning reads; scores are of the dev split ({'; '.join(counts)}).")
-    click.echo("The model card in each folder says more.")
-    return 0
+    if counts:
+        click.echo(f"\nSize is what captioning reads; scores are of the dev split ({'; '.join(counts)}).")
+        click.echo("The model card in each folder says more.")
+    list_failures(broken)
+    return 1 if broken else 0
