@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from captioner.options.base import Options, require
 
+_MOST_BEAMS = 1000  # each is a row of the vocabulary, and far fewer find all there is to find
+
 
 @dataclass(frozen=True)
 class DecodingOptions(Options):
@@ -17,7 +19,7 @@ class DecodingOptions(Options):
     length_exponent: float = 0.7  # a caption's log-probability is divided by its tokens to this power
 
     def __post_init__(self):
-        require(self.beam_size >= 1, f"beam-size must be at least 1, not {self.beam_size}")
+        require(1 <= self.beam_size <= _MOST_BEAMS, f"beam-size must be 1 to {_MOST_BEAMS}, not {self.beam_size}")
         require(self.num_candidates >= 1, f"candidates must be at least 1, not {self.num_candidates}")
         require(
             self.num_candidates <= self.beam_size,

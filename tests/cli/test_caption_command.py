@@ -129,7 +129,7 @@ def test_tabs_and_line_ends_in_paths_are_escaped(run, tmp_path):
     ("arguments", "exit_code", "message"),
     [
         ([], 2, "name at least one photo"),
-        (["x.jpg", "--beam-size", "0"], 2, "beam-size must be at least 1, not 0"),
+        (["x.jpg", "--beam-size", "0"], 2, "beam-size must be 1 to 1000, not 0"),
         (["x.jpg", "--candidates", "9", "--beam-size", "3"], 2, "candidates must not be more than the beam size 3"),
         (["x.jpg", "--min-words", "9", "--max-words", "3"], 2, "not below min-words 9"),
         (["x.jpg", "--threads", "0"], 2, "--threads must be at least 1"),

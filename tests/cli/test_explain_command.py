@@ -112,7 +112,7 @@ def test_words_that_no_font_here_has_are_one_line_on_stderr(blind_model_dir, tmp
         (["-o", "a"], "a: has no ending; a picture is written as .png, .svg, .pdf"),
         (["--json", "a.json", "--show", "gates"], "--show goes with -o"),
         (["-o", "a.svg", "--json", "a.svg"], "-o and --json both name a.svg"),
-        (["-o", "a.png", "--beam-size", "0"], "beam-size must be at least 1, not 0"),
+        (["-o", "a.png", "--beam-size", "0"], "beam-size must be 1 to 1000, not 0"),
         (
             ["-o", "a.png", "-m", "flickr8k-rnn", "--show", "gates"],
             "an RNN has no gates; what can be seen of it: hidden",
