@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -145,3 +146,9 @@ def test_no_room_above_the_encoders_speaks_of_keras_or_tensorflow():
 
 def test_every_package_of_the_table_is_used():
     assert {found.top for found in OUTSIDE} == ROW_OF_PACKAGE.keys()
+
+
+def test_no_two_modules_of_tests_share_a_name():
+    """They are all imported by their names alone."""
+    names = Counter(path.name for path in Path(__file__).parent.rglob("*.py") if path.name != "conftest.py")
+    assert [name for name, count in names.items() if count > 1] == []

@@ -348,7 +348,7 @@ def test_the_options_offered_are_those_that_there_are():
     from captioner.outputs.sidecars import SIDECARS
 
     choices = {option.name: option.type.choices for option in caption.params if hasattr(option.type, "choices")}
-    assert tuple(choices["format"]) == FORMATS == tuple(FORMS)
+    assert tuple(choices["format"]) == FORMATS == (*FORMS, "parquet")
     assert tuple(choices["sidecar"]) == SIDECAR_KINDS == (*SIDECARS, "xmp")
     assert tuple(choices["write_metadata"]) == tuple(METADATA_FIELDS)
     assert tuple(choices["existing"]) == EXISTING

@@ -45,6 +45,7 @@ from captioner.training.judge import DevJudge
 from captioner.training.loop import CURVES, LOG
 from captioner.training.run import CHECKPOINT
 from captioner.training.seeing import Eyes, SeeingNetwork, look_at_photos
+from captioner.training.teacher_forcing import ONE_DEVICE
 from captioner.training.views import flipped_name
 
 NUM_STEPS = 3  # of 8 drawings each
@@ -166,7 +167,7 @@ def phase(without_dev, tuned, tmp_path_factory):
     run = run_of(without_dev, tmp_path_factory.mktemp("phase"), warmup_steps=0)
     eyes = Eyes.of(run)  # whose activations are kept since `tuned`
     network = build_network(NETWORK, len(without_dev.tokenizer), 16, 16)
-    return phases.second_phase(run, eyes, network)
+    return phases.second_phase(run, eyes, network, ONE_DEVICE)
 
 
 def test_a_step_moves_encoder_and_decoder_each_at_its_own_rate(phase):
