@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.photos import write_photos
+from benchmarks.trials import tell
 from folder_trial import make_folder
 from ray.cluster_utils import Cluster
 
@@ -122,11 +123,7 @@ def main() -> None:
             found["speed"] = speed(Path(work), arguments.speed_photos, arguments.model)
         checks[f"one worker reaches {_LEAST_SHARE:.0%}"] = found["speed"]["one_worker_of_plain"] >= _LEAST_SHARE
     found["checks"] = checks
-    text = json.dumps(found, indent=2)
-    if arguments.json_path is not None:
-        arguments.json_path.write_text(text + "\n", encoding="utf-8")
-    print(text)
-    sys.exit(0 if all(found["checks"].values()) else 1)
+    tell(found, arguments.json_path)
 
 
 if __name__ == "__main__":

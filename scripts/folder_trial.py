@@ -19,6 +19,7 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from benchmarks.processes import seconds_and_memory
+from benchmarks.trials import tell
 from odd_photos import BROKEN, WHOLE
 from PIL import Image
 
@@ -143,11 +144,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         found = trial(Path(work), arguments.photos, arguments.kills, arguments.model)
-    text = json.dumps(found, indent=2)
-    if arguments.json_path is not None:
-        arguments.json_path.write_text(text + "\n", encoding="utf-8")
-    print(text)
-    sys.exit(0 if found["is_whole"] else 1)
+    tell(found, arguments.json_path)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ Beside it, on the same photos, `captioner caption`. Clients and server share the
 
 import argparse
 import http.client
-import json
 import signal
 import subprocess
 import sys
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 from benchmarks.photos import write_photos
 from benchmarks.processes import resident_bytes, seconds_and_memory
+from benchmarks.trials import tell
 
 _SIZE = 500, 375  # pixels, as of Flickr8k
 _LEAST_SHARE = 0.85  # of the photos a second of `captioner caption`
@@ -186,11 +186,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, dest="json_path")
     arguments = parser.parse_args()
     found = trial(arguments.model, arguments.photos, arguments.clients, arguments.seconds)
-    text = json.dumps(found, indent=2)
-    if arguments.json_path is not None:
-        arguments.json_path.write_text(text + "\n", encoding="utf-8")
-    print(text)
-    sys.exit(0 if all(found["checks"].values()) else 1)
+    tell(found, arguments.json_path)
 
 
 if __name__ == "__main__":
