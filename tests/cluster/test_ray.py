@@ -34,6 +34,13 @@ def start(*arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+def wait_for_shards(output, count, process):
+    until = time.monotonic() + 120
+    while len(list(output.glob("part-*"))) < count:
+        assert process.poll() is None and time.monotonic() < until, "no shard came"
+        time.sleep(0.01)
+
+
 def lines_of(*paths):
     return [line for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
 
@@ -55,11 +62,7 @@ def cluster(monkeypatch):
 def test_a_machine_that_dies_in_the_middle_costs_no_record_and_doubles_none(cluster, tmp_path):
     folder, output = write_folder(tmp_path / "in", 60), tmp_path / "out"
     process = start(folder, "-r", "--engine", "ray", "--ray-address", cluster.address, "-o", output, "--shard-size", 3)
-    until = time.monotonic() + 120
-    while len(list(output.glob("part-*"))) < 3 and process.poll() is None:
-        assert time.monotonic() < until, "no shard came"
-        time.sleep(0.01)
-    assert process.poll() is None
+    wait_for_shards(output, 3, process)
     cluster.remove_node(cluster.others[0], allow_graceful=False)
     out, said = process.communicate(timeout=180)
     assert process.returncode == 1 and out == "" and "Traceback" not in said
@@ -78,10 +81,7 @@ def test_a_machine_that_dies_in_the_middle_costs_no_record_and_doubles_none(clus
 def test_a_cluster_that_goes_away_is_one_line_and_finished_shards_are_kept(cluster, tmp_path):
     folder, output = write_folder(tmp_path / "in", 60), tmp_path / "out"
     process = start(folder, "-r", "--engine", "ray", "--ray-address", cluster.address, "-o", output, "--shard-size", 3)
-    until = time.monotonic() + 120
-    while len(list(output.glob("part-*"))) < 2 and process.poll() is None:
-        assert time.monotonic() < until, "no shard came"
-        time.sleep(0.01)
+    wait_for_shards(output, 2, process)
     cluster.shutdown()
     out, said = process.communicate(timeout=180)
     kept = {path.name: path.read_bytes() for path in output.glob("part-*")}
