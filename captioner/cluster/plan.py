@@ -60,6 +60,8 @@ def planned(output: Place, asked: dict, items: Iterable[Item], shard_size: int, 
                 " give another folder, or --existing overwrite"
             )
         return plan
+    if plan is not None:  # first of all: broken off between shards old and new, it would pass for theirs
+        (output / _PLAN / _WHOLE).remove()
     for name in output.names():
         if _PART.fullmatch(name):
             (output / name).remove()

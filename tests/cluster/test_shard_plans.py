@@ -73,6 +73,23 @@ def test_overwriting_makes_all_anew_and_touches_nothing_else(tmp_path):
     assert finished_shards(output, "jsonl") == set() and "mine.jsonl" in output.names()
 
 
+def test_overwriting_that_is_broken_off_leaves_no_plan_that_passes_for_whole(tmp_path):
+    output = Place.of(str(tmp_path / "out"))
+    planned(output, ASKED, PHOTOS, 2, "skip")
+    (output / part_name(0, "jsonl")).write_whole(b"x")
+
+    def until_it_dies():
+        yield from PHOTOS[3:]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        planned(output, ASKED, until_it_dies(), 2, "overwrite")
+    plan = planned(output, ASKED, PHOTOS[1:], 2, "skip")
+    shards = [read_shard(output, number) for number in range(len(plan.counts))]
+    assert names(shards) == [["1.jpg", "2.jpg"], ["3.jpg", "4.jpg"]]
+    assert finished_shards(output, "jsonl") == set()
+
+
 def test_a_plan_of_another_kind_is_told_so(tmp_path):
     output = Place.of(str(tmp_path / "out"))
     (output / "plan" / "plan.json").write_whole(b"{}")
