@@ -30,7 +30,9 @@ class Inputs:
         names = list(self.names)
         if len(names) > _MOST_INPUTS:
             names = hashlib.sha256(json.dumps(names).encode()).hexdigest()
-        return {"inputs": names} | {
+        # the same relative path is another folder's photos elsewhere; addresses and absolute paths are not
+        is_relative = any("://" not in name and not os.path.isabs(name) for name in self.names)
+        return {"inputs": names, "working_folder": os.getcwd() if is_relative else None} | {
             name: getattr(self, name) for name in ("recursive", "include", "exclude", "shard_size")
         }
 
