@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import uuid
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -38,14 +39,14 @@ class Inputs:
 
 
 def caption_on_ray(inputs: Inputs, where: OutputOptions, shape: ShapeOptions, address: str | None, work: dict) -> int:
-    """Captions what has no shard yet; the exit code.
+    """Captions what has no shard yet, or only an error in one; the exit code.
 
     work: the options of a batch and of the search. Raises: OptionsError for what does not go together; CaptionerError
     when the cluster or the output fails, and then finished shards stay.
     """
     _check(inputs, where, work)
     from captioner.cluster.engine import run_on_ray
-    from captioner.cluster.plan import finished_shards, planned
+    from captioner.cluster.plan import failed_shards, finished_shards, planned
     from captioner.cluster.shards import Job
     from captioner.cluster.sources import find_items
     from captioner.presets import open_model
@@ -61,6 +62,7 @@ def caption_on_ray(inputs: Inputs, where: OutputOptions, shape: ShapeOptions, ad
         batch_size=work["batch_size"],
         threads=work["threads"] or 1,
         folder=os.getcwd(),
+        run=uuid.uuid4().hex,
     )
     asked = inputs.to_json() | {"model": folder.name, "encoder": folder.encoder.key} | job.decides
     items = find_items(inputs.names, inputs.recursive, inputs.include, inputs.exclude)
@@ -68,7 +70,7 @@ def caption_on_ray(inputs: Inputs, where: OutputOptions, shape: ShapeOptions, ad
     if not plan.counts:
         say("no photo found")
         return 0
-    done = finished_shards(job.place, job.form)
+    done = finished_shards(job.place, job.form) - failed_shards(job.place)
     tally = Tally(num_skipped=sum(plan.counts[number] for number in done))
     left = [number for number in range(len(plan.counts)) if number not in done]
     is_shown = {"on": True, "off": False, "auto": None}[work["progress"]]
@@ -77,6 +79,7 @@ def caption_on_ray(inputs: Inputs, where: OutputOptions, shape: ShapeOptions, ad
         with closing(rows), progress_bar(len(left), "shards", shown=is_shown) as bar:
             for row in rows:
                 tally.num_captioned += row["captioned"]
+                tally.num_skipped += row["skipped"]
                 tally.num_failed += row["failed"]
                 tally.failures += row["failures"]
                 bar.update()

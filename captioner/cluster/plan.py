@@ -11,6 +11,7 @@ from captioner.errors import CaptionerError, ImageError
 
 _PLAN = "plan"
 _WHOLE = "plan.json"  # written last: a plan without it was broken off
+_FAILED = "failed"  # a mark for each shard that holds errors
 _PART = re.compile(r"part-(?P<number>\d{6,})\.(?P<form>jsonl|parquet)")
 FORMAT = 1
 
@@ -65,6 +66,8 @@ def planned(output: Place, asked: dict, items: Iterable[Item], shard_size: int, 
     for name in output.names():
         if _PART.fullmatch(name):
             (output / name).remove()
+    for number in failed_shards(output):
+        mark_of_failures(output, number).remove()
     return _write_plan(output, asked, shards_of(items, shard_size))
 
 
@@ -72,6 +75,16 @@ def finished_shards(output: Place, form: str) -> set[int]:
     """Raises: CaptionerError when the output cannot be listed."""
     found = map(_PART.fullmatch, output.names())
     return {int(match["number"]) for match in found if match and match["form"] == form}
+
+
+def failed_shards(output: Place) -> set[int]:
+    """Those that hold errors, or were about to. Raises: CaptionerError when the output cannot be listed."""
+    return {int(name) for name in (output / _PLAN / _FAILED).names() if name.isdecimal()}
+
+
+def mark_of_failures(output: Place, number: int) -> Place:
+    """A file that is there before a shard with errors is; it names the run that met them."""
+    return output / _PLAN / _FAILED / f"{number:06}"
 
 
 def part_name(number: int, form: str) -> str:

@@ -12,7 +12,7 @@ from itertools import chain
 
 from captioner.ahead import map_ahead
 from captioner.cluster.places import Place
-from captioner.cluster.plan import part_name, read_shard
+from captioner.cluster.plan import mark_of_failures, part_name, read_shard
 from captioner.cluster.sources import Item, is_container, read_container, read_source
 from captioner.errors import CaptionerError, ImageError
 from captioner.inference import Captioner
@@ -45,7 +45,7 @@ FORMS = {
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker must know. folder: where paths begin, as on the machine that asked."""
+    """All that a worker must know. folder: where paths begin, as on the machine that asked; run: names this run."""
 
     output: str
     form: str  # of FORMS
@@ -55,6 +55,7 @@ class Job:
     batch_size: int
     threads: int
     folder: str
+    run: str
 
     @property
     def place(self) -> Place:
@@ -96,29 +97,58 @@ class Worker:
         """
         number = int(row["id"])
         try:
-            return {"id": number, "said": json.dumps(self._summary(self._records(number)))}
+            return {"id": number, "said": json.dumps(self._summary(*self._records(number)))}
         except CaptionerError as error:
             return {"id": number, "said": json.dumps({"error": str(error)})}
 
-    def _records(self, number: int) -> list[dict]:
+    def _records(self, number: int) -> tuple[list[dict], int]:
+        """`(records of the shard, how many of them an earlier run made)`"""
         output, form = self._job.place, FORMS[self._job.form]
-        part = output / part_name(number, self._job.form)
-        if part.kind() == "file":  # the machine that made it died before it could say so
-            return form.records(part.read())
-        records = list(caption_items(self._captioner, read_items(read_shard(output, number)), self._job))
+        part, mark = output / part_name(number, self._job.form), mark_of_failures(output, number)
+        shard = read_shard(output, number)
+        if part.kind() != "file":
+            records = list(self._captioned(found_in(shard)))
+            if any("error" in record for record in records):  # the mark first: it must not be missing
+                mark.write_whole(self._job.run.encode())
+            part.write_whole(form.content(records))
+            return records, 0
+        records = form.records(part.read())
+        if mark.kind() != "file" or mark.read().decode() == self._job.run:
+            return records, 0  # the machine that made it died before it could say so
+        num_kept = sum("error" not in record for record in records)
+        records = self._tried_again(shard, records)
         part.write_whole(form.content(records))
-        return records
+        if any("error" in record for record in records):
+            mark.write_whole(self._job.run.encode())
+        else:
+            mark.remove()
+        return records, num_kept
 
-    def _summary(self, records: list[dict]) -> dict:
+    def _tried_again(self, shard: list[Item], records: list[dict]) -> list[dict]:
+        """The records, those with errors made anew."""
+
+        def is_made(index: int) -> bool:
+            return index < len(records) and "error" not in records[index]
+
+        anew = list(self._captioned(item for index, item in enumerate(found_in(shard)) if not is_made(index)))
+        if is_container(shard[0]) and any(record["file_name"] == shard[0].file_name for record in anew):
+            return records  # the file cannot be read, or not to its end: it may lack what it had then
+        rest = iter(anew)
+        return [record if is_made(index) else next(rest, record) for index, record in enumerate(records)] + list(rest)
+
+    def _captioned(self, items: Iterable[Item]) -> Iterator[dict]:
+        return caption_items(self._captioner, map_ahead(read_source, items, _READERS), self._job)
+
+    def _summary(self, records: list[dict], num_kept: int) -> dict:
         failed = [record for record in records if "error" in record]
         lines = [record["error"]["message"] for record in failed[:_MOST_FAILURES]]
-        return {"captioned": len(records) - len(failed), "failed": len(failed), "failures": lines}
+        num_captioned = len(records) - len(failed) - num_kept
+        return {"captioned": num_captioned, "skipped": num_kept, "failed": len(failed), "failures": lines}
 
 
-def read_items(shard: list[Item]) -> Iterator[Item]:
-    """The photos of a shard, those of an object store read ahead."""
-    items = chain.from_iterable(read_container(item) if is_container(item) else [item] for item in shard)
-    return map_ahead(read_source, items, _READERS)
+def found_in(shard: list[Item]) -> Iterator[Item]:
+    """The photos of a shard, wherever they are to be read from."""
+    return chain.from_iterable(read_container(item) if is_container(item) else [item] for item in shard)
 
 
 def caption_items(captioner: Captioner, items: Iterable[Item], job: Job) -> Iterator[dict]:

@@ -72,9 +72,10 @@ def test_a_machine_that_dies_in_the_middle_costs_no_record_and_doubles_none(clus
     assert said.startswith("captioned 60, skipped 0, failed 2 in ")
     failures = [sorted(line for line in each.splitlines() if line.startswith("failed:")) for each in (said, said_alone)]
     assert failures[0] == failures[1] and len(failures[0]) == 2
-    # the same command again finds nothing to do, and needs no cluster for it
+    # the same command again tries the broken ones, and nothing else
     again = run(folder, "-r", "-o", output, "--shard-size", 3, "--ray-address", cluster.address)
-    assert (again.exit_code, again.stdout) == (0, "") and again.stderr.startswith("captioned 0, skipped 62, failed 0")
+    assert (again.exit_code, again.stdout) == (1, "") and again.stderr.startswith("captioned 0, skipped 60, failed 2")
+    assert lines_of(*sorted(output.glob("part-*"))) == lines_of(tmp_path / "alone.jsonl")
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 from click.testing import CliRunner
-from made_up_archives import PHOTOS
+from made_up_archives import PHOTOS, write_folder
 
 from captioner.cli import main
 from captioner.cluster.shards import Worker
@@ -30,6 +30,21 @@ def num_done(monkeypatch):
 
 def run(*arguments):
     return CliRunner().invoke(main, ["caption", *map(str, arguments), "--engine", "ray"])
+
+
+def test_errors_are_tried_again_until_there_are_none(tmp_path, num_done):
+    folder, command = write_folder(tmp_path / "in", 4), ("-r", "-o", tmp_path / "out", "--shard-size", 2)
+    for counts in ("captioned 4, skipped 0, failed 2 in ", "captioned 0, skipped 4, failed 2 in "):
+        result = run(folder, *command)
+        assert result.exit_code == 1 and result.stderr.startswith(counts)
+        assert len([line for line in result.stderr.splitlines() if line.startswith("failed: ")]) == 2
+    for broken in (folder / "0001b.jpg", folder / "deep" / "empty.png"):
+        shutil.copy(PHOTOS[0], broken)
+    result = run(folder, *command)
+    assert result.exit_code == 0 and result.stderr.startswith("captioned 2, skipped 4, failed 0 in ")
+    result = run(folder, *command)
+    assert result.exit_code == 0 and result.stderr.startswith("captioned 0, skipped 6, failed 0 in ")
+    assert num_done[0] == 3 and num_done[1] == num_done[2] and num_done[1] < 3 and num_done[3] == 0
 
 
 def test_the_same_relative_path_elsewhere_is_not_the_same_photos(tmp_path, monkeypatch, num_done):

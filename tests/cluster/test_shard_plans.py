@@ -3,7 +3,16 @@
 import pytest
 
 from captioner.cluster.places import Place
-from captioner.cluster.plan import finished_shards, part_name, planned, read_plan, read_shard, shards_of
+from captioner.cluster.plan import (
+    failed_shards,
+    finished_shards,
+    mark_of_failures,
+    part_name,
+    planned,
+    read_plan,
+    read_shard,
+    shards_of,
+)
 from captioner.cluster.sources import Item
 from captioner.errors import CaptionerError, ImageError
 
@@ -67,10 +76,13 @@ def test_overwriting_makes_all_anew_and_touches_nothing_else(tmp_path):
     output = Place.of(str(tmp_path / "out"))
     planned(output, ASKED, PHOTOS, 2, "skip")
     (output / part_name(0, "jsonl")).write_whole(b"x")
+    mark_of_failures(output, 0).write_whole(b"a run")
     (output / "mine.jsonl").write_whole(b"x")
+    assert failed_shards(output) == {0}
     assert finished_shards(output, "jsonl") == {0} and finished_shards(output, "parquet") == set()
     assert planned(output, ASKED | {"model": "n"}, PHOTOS, 5, "overwrite").counts == (5,)
     assert finished_shards(output, "jsonl") == set() and "mine.jsonl" in output.names()
+    assert failed_shards(output) == set()
 
 
 def test_overwriting_that_is_broken_off_leaves_no_plan_that_passes_for_whole(tmp_path):

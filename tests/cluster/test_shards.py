@@ -1,6 +1,8 @@
 """A shard holds what one machine would have written."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -9,8 +11,8 @@ from s3 import s3_server
 
 from captioner.cli import main
 from captioner.cluster.places import Place
-from captioner.cluster.plan import part_name, planned
-from captioner.cluster.shards import Job, Worker
+from captioner.cluster.plan import failed_shards, part_name, planned
+from captioner.cluster.shards import FORMS, Job, Worker
 from captioner.cluster.sources import find_items
 from captioner.options import DecodingOptions, ShapeOptions
 from captioner.outputs.tables import read_records
@@ -18,7 +20,7 @@ from captioner.outputs.tables import read_records
 
 def job_for(output, **changes):
     options = {"form": "jsonl", "model": "flickr8k", "decoding": DecodingOptions(), "shape": ShapeOptions()}
-    return Job(**{"output": str(output), "batch_size": 4, "threads": 1, "folder": "/"} | options | changes)
+    return Job(**{"output": str(output), "batch_size": 4, "threads": 1, "folder": "/", "run": "1"} | options | changes)
 
 
 def run(output, names, shard_size=5, **changes):
@@ -29,6 +31,11 @@ def run(output, names, shard_size=5, **changes):
     said = [json.loads(worker({"id": number})["said"]) for number in range(len(plan.counts))]
     content = [(job.place / part_name(number, job.form)).read().decode() for number in range(len(plan.counts))]
     return said, [json.loads(line) for part in content for line in part.splitlines()]
+
+
+def tried(job):
+    """What a new worker says of the first shard."""
+    return json.loads(Worker(job.to_json())({"id": 0})["said"])
 
 
 def on_one_machine(folder, tmp_path, *options):
@@ -85,6 +92,46 @@ def test_parquet_holds_the_same(tmp_path):
     assert json.loads(Worker(job.to_json())({"id": 0})["said"]) == said
 
 
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+def test_a_later_run_tries_errors_again_and_nothing_else(tmp_path, monkeypatch, form):
+    folder, output = write_folder(tmp_path / "in", 6), tmp_path / "out"
+    job = job_for(output, form=form)
+    planned(job.place, {}, find_items([str(folder)], True, (), ()), 100, "skip")
+    assert tried(job)["failed"] == 2 and failed_shards(job.place) == {0}
+    shutil.copy(PHOTOS[0], folder / "0001b.jpg")
+    read = []
+    monkeypatch.setattr("captioner.cluster.shards.read_source", lambda item: read.append(item.file_name) or item)
+    same_run = tried(job)
+    assert read == [] and same_run["failed"] == 2  # a machine died, and another comes upon its shard
+    said = tried(replace(job, run="2"))
+    assert read == ["0001b.jpg", "deep/empty.png"]
+    assert (said["captioned"], said["skipped"], said["failed"]) == (1, 6, 1)
+    records = FORMS[form].records((output / part_name(0, form)).read_bytes())
+    assert records == on_one_machine(folder, tmp_path) and failed_shards(job.place) == {0}
+    shutil.copy(PHOTOS[1], folder / "deep" / "empty.png")
+    assert tried(replace(job, run="3"))["failed"] == 0 and failed_shards(job.place) == set()
+    records = FORMS[form].records((output / part_name(0, form)).read_bytes())
+    (tmp_path / "alone.jsonl").unlink()
+    assert records == on_one_machine(folder, tmp_path)
+
+
+def test_a_tar_that_was_broken_off_is_gone_on_with_when_it_is_whole(tmp_path):
+    tar, job = write_tar(tmp_path / "a.tar"), job_for(tmp_path / "out")
+    whole = tar.read_bytes()
+    tar.write_bytes(whole[: len(PHOTOS[0].read_bytes()) + 3000])
+    planned(job.place, {}, find_items([str(tar)], True, (), ()), 100, "skip")
+    assert (tried(job)["captioned"], tried(job)["failed"]) == (1, 1)
+    first = (tmp_path / "out" / "part-000000.jsonl").read_text()
+    tar.write_bytes(b"")
+    assert tried(replace(job, run="2"))["failed"] == 1
+    assert (tmp_path / "out" / "part-000000.jsonl").read_text() == first  # what was had is not lost
+    tar.write_bytes(whole)
+    said = tried(replace(job, run="3"))
+    assert (said["captioned"], said["skipped"], said["failed"]) == (2, 1, 0)
+    names = [json.loads(line)["file_name"] for line in (tmp_path / "out" / "part-000000.jsonl").open()]
+    assert names == [f"{tar}/{number}.jpg" for number in range(3)]
+
+
 def test_an_output_that_cannot_be_written_is_told_in_one_line(tmp_path):
     folder = write_folder(tmp_path / "in", 1)
     job = job_for(tmp_path / "out")
@@ -97,7 +144,7 @@ def test_an_output_that_cannot_be_written_is_told_in_one_line(tmp_path):
 def test_a_tar_is_a_shard(tmp_path):
     tar = write_tar(tmp_path / "a.tar")
     said, records = run(tmp_path / "out", [str(tar)])
-    assert said == [{"captioned": 3, "failed": 0, "failures": []}]
+    assert said == [{"captioned": 3, "skipped": 0, "failed": 0, "failures": []}]
     assert [record["file_name"] for record in records] == [f"{tar}/{number}.jpg" for number in range(3)]
 
 
