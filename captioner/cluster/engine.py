@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from captioner.errors import CaptionerError
 
 _ANSWER_SECONDS = 10.0
+_MOST_NAMED = 10  # shards that were given up
 _END_SECONDS = 10.0  # for a driver to take leave of its cluster
 
 
@@ -56,7 +57,9 @@ def run_on_ray(worker: str, job: dict, ids: Sequence[int], threads: int, address
                 if "id" in said:
                     left.discard(said["id"])
                     yield said
-            if process.wait() != 0 or left:
+            if process.wait() == 0 and left:
+                raise CaptionerError(_given_up(sorted(left)))
+            if left:
                 where = f"the cluster at {address}" if address else "the cluster"
                 raise CaptionerError(f"{where} went away{_last_word(chatter)}; shards left to do: {len(left):,}")
         finally:
@@ -78,6 +81,12 @@ def _check_answers(address: str) -> None:
 def _told(message: str, address: str | None) -> str:
     first = message.partition(" The above exception")[0][:300]
     return f"Ray at {address}: {first}" if address else f"Ray: {first}"
+
+
+def _given_up(ids: Sequence[int]) -> str:
+    some = ", ".join(map(str, ids[:_MOST_NAMED])) + (", ..." if len(ids) > _MOST_NAMED else "")
+    shards = "1 shard" if len(ids) == 1 else f"{len(ids):,} shards"
+    return f"the cluster's workers died on {shards}, however often they tried: {some}; all others are done"
 
 
 def _last_word(chatter) -> str:

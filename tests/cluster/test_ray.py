@@ -4,20 +4,25 @@ All that starts Ray is in this file, so that no two clusters start at the same t
 """
 
 import io
+import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from dying_worker import DEADLY
 from made_up_archives import PHOTOS, cache_of, prepare, write_drawings_one_broken, write_folder
 from s3 import s3_server
 
 from captioner import Captioner
 from captioner.cli import main
+from captioner.cluster.engine import run_on_ray
 from captioner.cluster.places import Place
 from captioner.datasets import Dataset
+from captioner.errors import CaptionerError
 from captioner.outputs.tables import read_records
 
 REFUSED = "does not go with --engine ray, which writes shards of records"
@@ -93,6 +98,24 @@ def test_a_cluster_that_goes_away_is_one_line_and_finished_shards_are_kept(clust
     assert run(folder, "-r", "-o", output, "--shard-size", 3).exit_code in (0, 1)
     assert {name: (output / name).read_bytes() for name in kept} == kept
     assert len(list(output.glob("part-*"))) == 21
+
+
+@pytest.fixture
+def own_workers(monkeypatch):
+    """Ray's processes find the workers of these tests."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]))
+
+
+@pytest.mark.slow
+def test_a_shard_that_kills_every_worker_is_given_up_and_told_and_the_others_are_done(own_workers):
+    done = []
+    with pytest.raises(CaptionerError) as raised:
+        for row in run_on_ray("dying_worker:DyingWorker", {}, range(8), 1, None):
+            done.append(row["id"])
+    assert sorted(done) == [number for number in range(8) if number != DEADLY]
+    assert str(raised.value) == (
+        "the cluster's workers died on 1 shard, however often they tried: 3; all others are done"
+    )
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from click.testing import CliRunner
 from made_up_archives import PHOTOS, write_folder
 
 from captioner.cli import main
+from captioner.cluster.driver import telling
 from captioner.cluster.shards import Worker
 
 
@@ -60,3 +61,18 @@ def test_the_same_relative_path_elsewhere_is_not_the_same_photos(tmp_path, monke
     assert run(*absolute).exit_code == 0
     monkeypatch.chdir(tmp_path / "here")
     assert run(*absolute).stderr.startswith("captioned 0, skipped 1, failed 0 in ")
+
+
+class Raising:
+    def __init__(self, job):
+        if "start" in job:
+            raise ValueError("no such\nmodel")
+
+    def __call__(self, row):
+        raise OSError
+
+
+@pytest.mark.parametrize(("job", "reason"), [({"start": 1}, "no such model"), ({}, "OSError")])
+def test_what_a_worker_raises_is_told_in_one_line(job, reason):
+    said = telling(Raising)(job)({"id": 4})
+    assert said == {"id": 4, "said": json.dumps({"error": reason})}
