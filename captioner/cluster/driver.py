@@ -1,4 +1,4 @@
-"""The process that speaks with Ray: a job on stdin, a line of JSON for each shard on stdout.
+"""The process that speaks with Ray: a job in a line on stdin, a line of JSON for each shard on stdout.
 
 A process of its own, because Ray ends the one that it runs in when its cluster goes away, and tells of itself where
 captions are to go.
@@ -6,7 +6,9 @@ captions are to go.
 
 import json
 import os
+import signal
 import sys
+import threading
 from importlib import import_module
 
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_DEDUP_LOGS": "0"}
@@ -24,7 +26,8 @@ def main() -> None:
         answers.write(json.dumps(said) + "\n")
         answers.flush()
 
-    asked = json.load(sys.stdin)
+    asked = json.loads(sys.stdin.readline())
+    threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         for row in _rows(asked):
             answer(row)
@@ -32,6 +35,12 @@ def main() -> None:
         answer({"error": _in_one_line(error)})
         sys.exit(1)
     answer({"done": True})
+
+
+def _end_with_stdin() -> None:
+    """Stdin ends with the process that asked, however that ends: nobody waits for answers then."""
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)  # of which Ray takes leave of its cluster
 
 
 def _rows(asked: dict):

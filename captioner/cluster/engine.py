@@ -48,8 +48,8 @@ def run_on_ray(worker: str, job: dict, ids: Sequence[int], threads: int, address
         )
         try:
             with suppress(BrokenPipeError):  # it ended already: what it said of that is read below
-                json.dump(asked, process.stdin)
-                process.stdin.close()
+                process.stdin.write(json.dumps(asked) + "\n")
+                process.stdin.flush()  # and open: that it closes tells that this process is gone
             for line in process.stdout:
                 said = json.loads(line)
                 if "error" in said:
@@ -107,3 +107,5 @@ def _end(process: subprocess.Popen) -> None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     process.stdout.close()
+    with suppress(BrokenPipeError):
+        process.stdin.close()

@@ -1,6 +1,8 @@
-"""A worker that one shard kills, each time."""
+"""A worker that one shard kills, each time, and one that takes very long."""
 
 import os
+import time
+from pathlib import Path
 
 DEADLY = 3
 
@@ -13,3 +15,12 @@ class DyingWorker:
         if row["id"] == DEADLY:
             os._exit(1)  # as when a decoder written in C crashes, or the memory is used up
         return {"id": row["id"], "said": "{}"}
+
+
+class SleepingWorker:
+    def __init__(self, job):
+        self._begun = Path(job["begun"])
+
+    def __call__(self, row):
+        self._begun.touch()
+        time.sleep(600)

@@ -119,6 +119,24 @@ def test_a_shard_that_kills_every_worker_is_given_up_and_told_and_the_others_are
 
 
 @pytest.mark.slow
+def test_the_cluster_of_a_command_that_is_killed_ends_with_it(own_workers, tmp_path):
+    code = (
+        "import sys; from captioner.cluster.engine import run_on_ray;"
+        "list(run_on_ray('dying_worker:SleepingWorker', {'begun': sys.argv[1]}, [0], 1, None))"
+    )
+    begun, until = tmp_path / "begun", time.monotonic() + 120
+    with subprocess.Popen([sys.executable, "-c", code, str(begun)], stderr=subprocess.DEVNULL) as process:
+        while not begun.exists():
+            assert time.monotonic() < until and process.poll() is None, "no shard was begun"
+            time.sleep(0.01)
+        (driver,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        process.kill()
+    while Path(f"/proc/{driver}").exists():
+        assert time.monotonic() < until, "its driver goes on"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
 def test_photos_and_shards_may_lie_in_an_object_store(tmp_path, monkeypatch):
     with s3_server("archive", monkeypatch) as bucket:
         names = ["a.jpg", "한 개.jpg", "deep/b.jpg"]
