@@ -9,6 +9,7 @@ let mostCandidates = CANDIDATES;
 let known = Promise.resolve(); // when the server has told of itself
 
 const waiting = [];
+let sent = 0; // so many jobs came; the next one's number
 let working = 0;
 let restUntil = 0; // when a server that was busy may be asked again
 let asked = null; // promises a token, while it is asked for
@@ -45,7 +46,7 @@ export function takeToken() {
  * job: { file, name, isWanted(), began(), ended(record), failed(message) }, where message is "" for a server out of reach.
  */
 export function send(job) {
-  waiting.push(job);
+  waiting.push({ ...job, number: sent++ });
   next();
 }
 
@@ -74,7 +75,8 @@ async function caption(job) {
     const response = await answered((headers) => post(job, headers));
     if (response.status === 503) {
       restUntil = Date.now() + 1000 * secondsOf(response.headers.get("Retry-After"));
-      waiting.unshift(job);
+      waiting.push(job);
+      waiting.sort((one, other) => one.number - other.number); // several may have been sent back, in any order
       return;
     }
     said = await response.json();
