@@ -365,6 +365,7 @@ def test_a_model_without_attention_gets_a_caption_without_buttons(opened, blind_
         expect(page.locator("#count")).to_have_text("1 photo, 1 captioned")
         expect(cards(page).locator(".caption button")).to_have_count(0)
         expect(page.locator("#hint")).to_be_hidden()
+        expect(page.get_by_text("Percentages tell how sure")).to_be_visible()
 
 
 def test_it_speaks_korean_where_the_browser_does(server, opened, captions):

@@ -58,8 +58,10 @@ function sent(card) {
     isWanted: () => card.isThere,
     began: () => card.working(),
     ended: (record) => {
-      if ("text" in record) card.captioned(record);
-      else card.failed(record.error.message, { record });
+      if ("text" in record) {
+        card.captioned(record);
+        find("percents").hidden = false;
+      } else card.failed(record.error.message, { record });
       find("hint").hidden &&= !record.attention;
       count();
     },
