@@ -396,6 +396,9 @@ def test_a_screen_reader_finds_its_way(server, opened):
     )
     assert page.locator("button:visible, a").evaluate_all(unnamed) == 0
     assert page.locator("img:not([alt])").count() == 0
+    headings = page.locator("h1, h2, h3").evaluate_all("all => all.map((each) => [each.tagName, each.textContent])")
+    assert [text for level, text in headings if level == "H3"] == [FIRST[0], BROKEN[0]]
+    assert [level for level, _ in headings] == ["H1", "H2", "H2", "H3", "H3", "H2"]  # the last asks for the token
     assert page.locator("[role=group]").first.get_attribute("aria-label").endswith("where the network looked")
     assert page.evaluate("[...document.querySelectorAll('input:not([hidden])')].every((each) => each.labels.length)")
 

@@ -15,7 +15,7 @@ export class Card {
     this.name = name;
     this.record = null; // what the server said of it
     this.element = document.getElementById("card").content.firstElementChild.cloneNode(true);
-    this.#find("figcaption").textContent = name;
+    this.#find("h3").textContent = name;
     this.#button("copy", () => this.#copy(heard.announce));
     this.#button("again", () => heard.again(this));
     this.#button("remove", () => heard.removed(this));
