@@ -377,6 +377,14 @@ def test_it_speaks_korean_where_the_browser_does(server, opened, captions):
     assert cards(page).locator(".caption").get_attribute("lang") == "en"
 
 
+def test_a_message_says_its_language_where_the_page_speaks_another(server, opened):
+    page = opened(server.address, locale="ko-KR")
+    drop(page, BROKEN, ("large.bmp", b"BM" + b"\0" * 1_100_000))
+    expect(page.locator(".is-failed")).to_have_count(2)
+    spoken = [cards(page).nth(number).locator(".state").get_attribute("lang") for number in range(2)]
+    assert spoken == ["en", "ko"]  # the server's, the page's own
+
+
 def test_both_languages_say_the_same_things(server, opened):
     page = opened(server.address)
     source = page.evaluate("fetch('/page/words.js').then((response) => response.text())")

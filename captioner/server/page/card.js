@@ -2,7 +2,7 @@
 
 import { unveil, veil } from "./attention.js";
 import { thumbnail } from "./thumbnails.js";
-import { languageOf, say } from "./words.js";
+import { language, languageOf, say } from "./words.js";
 
 const STATES = ["is-waiting", "is-working", "is-captioned", "is-failed"];
 
@@ -40,10 +40,10 @@ export class Card {
     this.#show("is-working", say("working"));
   }
 
-  /** record: the server's, if it had one; mayHelp: whether trying again may. */
-  failed(message, { record = null, mayHelp = true } = {}) {
+  /** record: the server's, if it had one; mayHelp: whether trying again may; lang: the message's. */
+  failed(message, { record = null, mayHelp = true, lang = language } = {}) {
     this.record = record;
-    this.#show("is-failed", message);
+    this.#show("is-failed", message, lang);
     this.#find(".again").hidden = !mayHelp;
   }
 
@@ -75,10 +75,11 @@ export class Card {
     button.addEventListener("click", pressed);
   }
 
-  #show(state, text) {
+  #show(state, text, lang = language) {
     this.element.classList.remove(...STATES);
     this.element.classList.add(state);
     this.#find(".state").textContent = text;
+    this.#find(".state").lang = lang;
     this.#find(".again").hidden = true;
   }
 

@@ -4,7 +4,7 @@ import { receive } from "./arriving.js";
 import { Card } from "./card.js";
 import { asCsv, asJsonLines, download } from "./records.js";
 import { about, askWith, send, takeToken } from "./sending.js";
-import { say, translate } from "./words.js";
+import { SERVER_LANGUAGE, say, translate } from "./words.js";
 
 const find = (id) => document.getElementById(id);
 const cards = new Set();
@@ -61,12 +61,13 @@ function sent(card) {
       if ("text" in record) {
         card.captioned(record);
         find("percents").hidden = false;
-      } else card.failed(record.error.message, { record });
+      } else card.failed(record.error.message, { record, lang: SERVER_LANGUAGE });
       find("hint").hidden &&= !record.attention;
       count();
     },
     failed: (message) => {
-      card.failed(message || say("unreachable"));
+      if (message) card.failed(message, { lang: SERVER_LANGUAGE });
+      else card.failed(say("unreachable"));
       count();
     },
   });

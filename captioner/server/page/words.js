@@ -96,6 +96,8 @@ const WORDS = {
 export const language = navigator.languages.map((each) => each.slice(0, 2)).find((each) => each in WORDS) ?? "en";
 const plural = new Intl.PluralRules(language);
 
+export const SERVER_LANGUAGE = "en"; // of its messages
+
 /** The text of that key, with `{names}` filled in; of counted ones the form that fits `count`. */
 export function say(key, values = {}) {
   const words = WORDS[language][key];
