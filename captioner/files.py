@@ -1,9 +1,10 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and by one process at a time."""
 
 import json
 import os
 import re
 import zlib
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -75,9 +76,7 @@ _PART = re.compile(r"\.(?P<target>.+)\.(?P<host>[0-9a-f]{8})-(?P<process>[0-9]{1
 @cache
 def _host() -> str:
     """This machine or container in eight letters: process numbers mean nothing on another that shares the folder."""
-    import platform
-
-    return f"{zlib.crc32(platform.node().encode()):08x}"
+    return f"{zlib.crc32(_host_name().encode()):08x}"
 
 
 def _remove_left_behind(target: Path) -> None:
@@ -122,6 +121,47 @@ def _is_running(process: int) -> bool:
     except OSError:  # it is somebody else's
         return True
     return True
+
+
+@contextmanager
+def locked(path: Path, what: str, say: Callable[[str], None]):
+    """No other process is in such a block with the same `path` meanwhile. The file may stay: the lock is what counts.
+
+    Waits for a process that is, and says which one that is. what: it protects. A process that ends, however, leaves.
+    Raises: CaptionerError when the file cannot be made or the folder's file system knows no locks.
+    """
+    from filelock import FileLock, Timeout
+
+    lock, holder_path = FileLock(path), path.with_name(f"{path.name}.holder")
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say(f"waiting for {_read_holder(holder_path)}, which is writing {what}")
+            lock.acquire(poll_interval=0.2)
+        with suppress(OSError):  # only tells others whom they wait for
+            holder_path.write_text(f"process {os.getpid()} on {_host_name()}", encoding="utf-8")
+    except (OSError, NotImplementedError) as error:
+        raise CaptionerError(f"{path}: cannot be locked ({getattr(error, 'strerror', None) or error})") from error
+    try:
+        yield
+    finally:
+        _remove(holder_path)
+        lock.release()
+
+
+def _read_holder(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8") or "another process"
+    except (OSError, ValueError):
+        return "another process"
+
+
+@cache
+def _host_name() -> str:
+    import platform
+
+    return platform.node()
 
 
 def write_json(path: Path, values) -> None:

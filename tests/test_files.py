@@ -1,9 +1,11 @@
 import hashlib
 import json
 import os
+import platform
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from nobody import as_nobody, open_folder
@@ -12,6 +14,7 @@ from captioner.errors import CaptionerError
 from captioner.files import (
     check_target,
     folder_written_whole,
+    locked,
     make_folder,
     sha256_of,
     write_json,
@@ -304,3 +307,129 @@ def test_a_folder_left_behind_by_a_killed_run_is_removed(tmp_path):
     with folder_written_whole(tmp_path / "out"):
         pass
     assert os.listdir(tmp_path) == ["out"]
+
+
+# one process at a time
+
+
+HOLD = """
+import sys
+from pathlib import Path
+from captioner.files import locked
+with locked(Path(sys.argv[1]), "the data", print):
+    print("inside", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def start_holder(tmp_path):
+    """A function `() -> process` that is inside the block of tmp_path/lock until its stdin is closed."""
+
+    def started():
+        command = [sys.executable, "-c", HOLD, str(tmp_path / "lock")]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        processes.append(process)
+        assert process.stdout.readline() == "inside\n"
+        return process
+
+    processes = []
+    yield started
+    for process in processes:
+        process.kill()
+        with process:
+            process.wait()
+
+
+def test_who_waits_for_a_lock_says_once_for_whom(tmp_path, start_holder):
+    holder, said = start_holder(), []
+
+    def say(line):
+        said.append(line)
+        holder.stdin.close()  # which ends it
+
+    with locked(tmp_path / "lock", "the data", say):
+        assert holder.wait(10) == 0
+    assert said == [f"waiting for process {holder.pid} on {platform.node()}, which is writing the data"]
+
+
+def test_a_lock_that_nobody_holds_is_taken_without_a_word(tmp_path):
+    for _ in range(2):
+        with locked(tmp_path / "lock", "the data", pytest.fail):
+            assert (tmp_path / "lock.holder").read_text() == f"process {os.getpid()} on {platform.node()}"
+        assert os.listdir(tmp_path) == ["lock"]
+
+
+def test_a_process_that_is_killed_gives_up_its_lock(tmp_path, start_holder):
+    holder = start_holder()
+    holder.kill()
+    holder.wait()
+    with locked(tmp_path / "lock", "the data", pytest.fail):
+        pass
+    assert os.listdir(tmp_path) == ["lock"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_block_that_fails_gives_up_its_lock(error, tmp_path):
+    with pytest.raises(error), locked(tmp_path / "lock", "the data", pytest.fail):
+        raise error
+    with locked(tmp_path / "lock", "the data", pytest.fail):
+        pass
+
+
+def test_who_holds_a_lock_may_be_unknown(tmp_path, start_holder):
+    holder, said = start_holder(), []
+    (tmp_path / "lock.holder").unlink()
+    with locked(tmp_path / "lock", "the data", lambda line: said.append(line) or holder.stdin.close()):
+        pass
+    assert said == ["waiting for another process, which is writing the data"]
+
+
+def test_a_wait_can_be_interrupted(tmp_path, start_holder):
+    start_holder()
+
+    def interrupt(line):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), locked(tmp_path / "lock", "the data", interrupt):
+        pytest.fail("the block was entered")
+
+
+def test_threads_are_never_in_the_block_together(tmp_path):
+    num_inside, most = 0, 0
+
+    def enter():
+        nonlocal num_inside, most
+        for _ in range(5):
+            with locked(tmp_path / "lock", "the data", lambda line: None):
+                num_inside += 1
+                most = max(most, num_inside)
+                time.sleep(0.002)
+                num_inside -= 1
+
+    threads = [threading.Thread(target=enter) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (most, num_inside) == (1, 0)
+
+
+@pytest.mark.parametrize("name", ["file/lock", "folder"])
+def test_a_lock_that_cannot_be_made_is_one_plain_error(tmp_path, name):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(CaptionerError) as caught, locked(tmp_path / name, "the data", pytest.fail):
+        pytest.fail("the block was entered")
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / name}: cannot be locked (") and "\n" not in message
+
+
+def test_a_lock_without_permission_is_one_plain_error():
+    with (
+        open_folder() as folder,
+        as_nobody(),
+        pytest.raises(CaptionerError, match=r"lock: cannot be locked \(Permission denied\)"),
+        locked(folder / "lock", "the data", pytest.fail),
+    ):
+        pytest.fail("the block was entered")
