@@ -1,9 +1,10 @@
 """Text to ids and back: one set of rules for every language, and the vocabulary learned from captions."""
 
+import math
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import dropwhile, pairwise, takewhile
 from pathlib import Path
@@ -124,14 +125,17 @@ class Tokenizer:
         assert len(self._ids) + len(SPECIAL_TOKENS) == len(self.tokens), "a token is there twice"
 
     @classmethod
-    def learn(cls, captions: Iterable[str], min_count: int) -> "Tokenizer":
-        """The tokenizer of all tokens that `captions`, read once, hold at least `min_count` times."""
-        return cls(SPECIAL_TOKENS + tuple(_frequent_tokens(captions, min_count)), min_count)
+    def learn(cls, captions: Iterable[str], min_count: int | None) -> "Tokenizer":
+        """The tokenizer of all tokens that `captions`, read once, hold at least `min_count` times.
 
-    def extend(self, captions: Iterable[str], min_count: int) -> "Tokenizer":
-        """A tokenizer that keeps all ids of this one, followed by what is new and frequent in `captions`."""
-        new = (token for token in _frequent_tokens(captions, min_count) if token_key(token) not in self._ids)
-        return Tokenizer(self.tokens + tuple(new), min_count)
+        None leaves the count to `suitable_min_count`.
+        """
+        forms = _count_forms(captions)
+        if min_count is None:
+            min_count = suitable_min_count([count for count, _ in forms.values()])
+        frequent = {form: count for count, form in forms.values() if count >= min_count}
+        tokens = sorted(frequent, key=lambda token: (-frequent[token], token))
+        return cls(SPECIAL_TOKENS + tuple(tokens), min_count)
 
     def joined_by(self, other: "Tokenizer") -> "Tokenizer":
         """A tokenizer that keeps all ids of this one, followed by the tokens that only the other has."""
@@ -226,8 +230,8 @@ def caption_tokens(caption: str) -> list[str]:
     return tokens
 
 
-def _frequent_tokens(captions: Iterable[str], min_count: int) -> list[str]:
-    """The tokens counted `min_count` times or more, most frequent first, in the case they mostly have.
+def _count_forms(captions: Iterable[str]) -> dict[str, tuple[int, str]]:
+    """By key how often each token is counted, and the case that it mostly has.
 
     The first word of a sentence says nothing about its case; without other evidence lower case is taken.
     """
@@ -240,13 +244,31 @@ def _frequent_tokens(captions: Iterable[str], min_count: int) -> list[str]:
     forms_of_key = defaultdict(list)
     for form, count in inner_forms.items():
         forms_of_key[token_key(form)].append((count, form))
-    shown = {}
+    found = {}
     for key, count in counts.items():
-        if count >= min_count:
-            most = max(forms_of_key[key], default=(0, key))[0]
-            best = [form for form_count, form in forms_of_key[key] if form_count == most]
-            shown[best[0] if len(best) == 1 else key] = count
-    return sorted(shown, key=lambda token: (-shown[token], token))
+        most = max(forms_of_key[key], default=(0, key))[0]
+        best = [form for form_count, form in forms_of_key[key] if form_count == most]
+        found[key] = count, best[0] if len(best) == 1 else key
+    return found
+
+
+# Up to so many tokens in all captions, the count that a token needs to be learned; beyond, the last one.
+_MIN_COUNTS = ((10_000, 1), (50_000, 2), (200_000, 3), (math.inf, 5))
+_MAX_LEARNED = 20_000  # tokens: each widens the largest matrix product of training and captioning
+
+
+def suitable_min_count(counts: Sequence[int]) -> int:
+    """How often a token should be seen to be learned, given how often each is seen in the train captions.
+
+    From few captions every word is learned, from many those that are seen 5 times (the usual choice for Flickr8k and
+    COCO), and never more than 20,000 words.
+    """
+    total = sum(counts)
+    min_count = next(count for limit, count in _MIN_COUNTS if total < limit)
+    if len(counts) > _MAX_LEARNED:
+        ranked = sorted(counts, reverse=True)
+        min_count = max(min_count, min(ranked[_MAX_LEARNED] + 1, ranked[0]))  # something is learned whatever comes
+    return min_count
 
 
 def _read_lines(path: str | Path) -> list[str]:

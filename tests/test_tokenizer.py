@@ -19,6 +19,7 @@ from captioner.tokenizer import (
     Tokenizer,
     join_tokens,
     split_text,
+    suitable_min_count,
 )
 
 FAMILY = "👨‍👩‍👧"
@@ -295,10 +296,46 @@ def test_decode_stops_at_the_end_and_leaves_out_special_tokens():
     assert tokenizer.decode([]) == tokenizer.decode([END_ID, a]) == ""
 
 
-def test_extending_keeps_old_ids():
+def test_a_joined_tokenizer_keeps_all_ids_and_has_the_other_s_words_behind():
     tokenizer = Tokenizer.learn(["a Dog", "a dog"], min_count=1)
-    extended = tokenizer.extend(["the DOG sees the cat", "once"], min_count=2)
-    assert extended.tokens == (*tokenizer.tokens, "the")
+    other = Tokenizer.learn(["the DOG sees the cat"], min_count=1)
+    joined = tokenizer.joined_by(other)
+    assert joined.tokens == (*tokenizer.tokens, "the", "cat", "sees")
+    assert joined.settings == other.settings
+
+
+# how often a word is seen to be learned
+
+
+@pytest.mark.parametrize(
+    ("num_tokens", "min_count"),
+    [(0, 1), (10, 1), (9_000, 1), (11_000, 2), (49_000, 2), (51_000, 3), (199_000, 3), (201_000, 5), (10_000_000, 5)],
+)
+def test_of_many_tokens_those_seen_more_often_are_learned(num_tokens, min_count):
+    assert suitable_min_count([num_tokens // 1000] * 1000) == min_count
+    assert suitable_min_count([num_tokens] if num_tokens else []) == min_count
+
+
+@pytest.mark.parametrize("num_rare", [0, 1, 10_000, 100_000])
+def test_never_are_more_than_20_000_words_learned(num_rare):
+    counts = [1000 + number % 7 for number in range(15_000)] + [40] * 5_000 + [30] * num_rare + [6] * num_rare
+    min_count = suitable_min_count(counts)
+    assert sum(count >= min_count for count in counts) == 20_000
+    assert min_count == (5 if num_rare == 0 else 31)
+
+
+def test_words_seen_as_often_as_the_first_one_too_many_are_not_learned():
+    counts = [9] * 19_000 + [8] * 2_000
+    assert suitable_min_count(counts) == 9
+    assert suitable_min_count([*counts, *range(10, 20)]) == 9
+
+
+def test_without_a_count_few_captions_are_learned_whole_and_many_are_not():
+    few = Tokenizer.learn(["a dog runs", "a cat"], None)
+    assert few.tokens[4:] == ("a", "cat", "dog", "runs") and few.settings == {"rules": 1, "min_count": 1}
+    many = Tokenizer.learn(["a dog runs"] * 4_000 + ["a cat"], None)
+    assert many.tokens[4:] == ("a", "dog", "runs") and many.settings == {"rules": 1, "min_count": 2}
+    assert Tokenizer.learn((caption for caption in ["a dog"]), None).tokens == Tokenizer.learn(["a dog"], 1).tokens
 
 
 def test_settings_tell_the_rules_and_where_known_the_count():
