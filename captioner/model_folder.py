@@ -26,13 +26,18 @@ FILES = (VOCABULARY, DECODER_WEIGHTS, ENCODER_GRAPH, DECODER_GRAPH, TRAINING_REC
 
 @dataclass(frozen=True)
 class EncoderInfo:
-    """Which encoder a model was trained with; `key` also names its feature cache in a prepared dataset."""
+    """Which encoder a model was trained with.
+
+    key: its name and the beginning of the hash of its graph, or, where it computes in float, of its weights; it also
+    names the feature cache in a prepared dataset. precision: of its arithmetic, "int8" or "float".
+    """
 
     name: str
     key: str
     image_size: int
     num_regions: int
     depth: int
+    precision: str = "float"  # of folders that do not say
 
 
 @dataclass(frozen=True)

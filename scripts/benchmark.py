@@ -2,6 +2,7 @@
 
     python scripts/benchmark.py caption [--quick] [--json FILE]                # beside its marks, as a table
     python scripts/benchmark.py caption-choices                           # batch sizes and threads
+    python scripts/benchmark.py encoder-speed [--photos DIR]              # in integers and in float
     python scripts/benchmark.py annotations-growth
     python scripts/benchmark.py prepare-speed [--photos DIR]
     python scripts/benchmark.py prepare-growth [--photos DIR]
@@ -19,7 +20,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import annotations, captioning, choices, preparing, training
+from benchmarks import annotations, captioning, choices, encoding, preparing, training
 
 _PACKAGES = ("tensorflow", "keras", "ai-edge-litert", "numpy", "pillow")
 
@@ -43,6 +44,7 @@ def main() -> None:
     peer = "--peer-python", {"metavar": "FILE", "help": "Python with PyTorch and transformers, for BLIP-base"}
     add("caption", captioning.caption, quick, peer, json_path)
     add("caption-choices", choices.caption_choices, turns)
+    add("encoder-speed", encoding.encoder_speed, photos)
     add("annotations-growth", annotations.annotations_growth)
     add("prepare-speed", preparing.prepare_speed, photos)
     add("prepare-growth", preparing.prepare_growth, photos)

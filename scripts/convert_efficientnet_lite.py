@@ -101,10 +101,10 @@ def convert(package_path: Path, output_dir: Path, photo_paths: list[Path]) -> No
     kept = {key: array for key, array in folded.items() if not key.startswith("classifier.")}
     weights_file.write_weights(output_dir / f"{name}.npz", kept)
     for spec in ENCODERS.values():
-        if spec.weights_file == f"{name}.npz" and spec.graph_file is not None:
+        if spec.weights_file == f"{name}.npz" and "float" in spec.graph_files:
             encoder = efficientnet_lite.efficientnet_lite(spec.name)
             weights_file.assign_weights(encoder, kept)
-            export.export_encoder(encoder, output_dir / spec.graph_file)
+            export.export_encoder(encoder, output_dir / spec.graph_files["float"])
     for path in sorted(output_dir.glob(f"{name}[.-]*")):
         print(path, f"{path.stat().st_size / 1e6:.2f} MB")
 

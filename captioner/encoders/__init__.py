@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,8 +24,8 @@ class EncoderSpec:
     build: (spec, with_imagenet_weights) -> model, image (batch, image_size, image_size, 3) uint8
         -> features (batch, num_regions, depth) float32
     weights_file: the shipped weights inside `WEIGHTS_DIR`; None where they come from elsewhere
-    graph_file: the same weights there, exported for LiteRT: signature `image` -> `features`; None where it is left
-        to who needs it
+    graph_files: the same weights there, exported for LiteRT (signature `image` -> `features`), by precision; others
+        are exported by whoever needs them
     top_1: published ImageNet accuracy, a fraction
     cut: the layer that all paths pass through and behind which fine-tuning learns; what it gives is kept for every
         photo, so it is a small one of the last few
@@ -40,15 +40,15 @@ class EncoderSpec:
     licence: str
     top_1: float
     cut: str
-    graph_file: str | None = None
+    graph_files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def weights_path(self) -> Path | None:
         return None if self.weights_file is None else WEIGHTS_DIR / self.weights_file
 
-    @property
-    def tflite_path(self) -> Path | None:
-        return None if self.graph_file is None else WEIGHTS_DIR / self.graph_file
+    def graph_path(self, precision: str) -> Path | None:
+        """The shipped graph of that precision, "int8" or "float"; None where none is shipped."""
+        return WEIGHTS_DIR / self.graph_files[precision] if precision in self.graph_files else None
 
 
 def _build_shipped(spec: EncoderSpec, with_imagenet_weights: bool) -> keras.Model:
@@ -86,7 +86,7 @@ def _build_application(spec: EncoderSpec, with_imagenet_weights: bool) -> keras.
 
 
 def _needing_nothing() -> str:
-    shipped = [spec.name for spec in ENCODERS.values() if spec.graph_file is not None]
+    shipped = [spec.name for spec in ENCODERS.values() if spec.graph_files]
     return f"take {' or '.join(shipped)}, which needs no download"
 
 
@@ -103,7 +103,10 @@ ENCODERS: dict[str, EncoderSpec] = {
             licence="Apache-2.0",
             top_1=0.776,
             cut="stage5_block4_add",  # 20 x 20 x 120
-            graph_file="efficientnet-lite2-320.tflite",
+            graph_files={
+                "int8": "efficientnet-lite2-320.int8.tflite",
+                "float": "efficientnet-lite2-320.tflite",  # of models that are from before there was the other
+            },
         ),
         EncoderSpec(
             name="efficientnet-lite2",
@@ -115,6 +118,7 @@ ENCODERS: dict[str, EncoderSpec] = {
             licence="Apache-2.0",
             top_1=0.776,
             cut="stage5_block4_add",  # 17 x 17 x 120
+            graph_files={"int8": "efficientnet-lite2.int8.tflite"},
         ),
         EncoderSpec(
             "efficientnet-lite0", 224, 49, 1280, _build_packaged, None, "Apache-2.0", 0.751, "stage5_block3_add"
@@ -181,11 +185,33 @@ def weights_sha256(name: str, model: keras.Model | None = None) -> str:
 
 
 def encoder_key(name: str, model: keras.Model | None = None) -> str:
-    """The encoder's name and the beginning of its weights' hash: what feature caches are named by.
+    """The encoder's name and the beginning of its weights' hash: the key of its graph in float.
 
     Raises: as `weights_sha256`.
     """
     return key_of(name, weights_sha256(name, model))
+
+
+def graph_key(name: str, path: Path) -> str:
+    """The encoder's name and the beginning of its graph's hash: the key of a graph in integers.
+
+    Raises: ModelError when the graph cannot be read.
+    """
+    try:
+        return key_of(name, sha256_of(path))
+    except OSError as error:
+        raise ModelError(f"cannot read the encoder {path}: {error.strerror}") from error
+
+
+def shipped_graph(name: str, precision: str) -> tuple[Path, str] | None:
+    """The graph that is shipped, and its key; None where it is not.
+
+    Raises: OptionsError when no encoder has that name; ModelError when the file is missing.
+    """
+    path = encoder_spec(name).graph_path(precision)
+    if path is None:
+        return None
+    return path, graph_key(name, path) if precision == "int8" else encoder_key(name)
 
 
 def key_of(name: str, sha256: str) -> str:

@@ -7,6 +7,7 @@ from queue import SimpleQueue
 import numpy as np
 
 from captioner.errors import ModelError, OptionsError
+from captioner.quantization import Quantization
 
 MOST_COPIES = 8  # of an encoder, some 40 MB each
 
@@ -34,14 +35,23 @@ def _describe(run, num_regions: int) -> dict[str, dict]:
     """The arrays that a signature takes and gives: `{"inputs": {name: {"dtype", "shape"}}, "outputs": ...}`.
 
     Free axes go by name: the photos first, then the beams. A third one is the attention's: with several heads
-    the graph does not say that it is as long as the photo has regions.
+    the graph does not say that it is as long as the photo has regions. An int8 array stands for real numbers, and has
+    their `"quantization": {"scale", "zero_point"}` beside its dtype: real = scale * (integer - zero_point). Pixels are
+    uint8 and integers by themselves.
     """
 
     def described(details):
         return {
             name: {"dtype": np.dtype(detail["dtype"]).name, "shape": named_axes(detail["shape_signature"])}
+            | quantization(detail)
             for name, detail in details.items()
         }
+
+    def quantization(detail):
+        if detail["dtype"] != np.int8:
+            return {}
+        (scale,), (zero_point,) = (detail["quantization_parameters"][key] for key in ("scales", "zero_points"))
+        return {"quantization": {"scale": float(scale), "zero_point": int(zero_point)}}
 
     def named_axes(shape):
         free = iter(("photos", "beams", num_regions))
@@ -53,7 +63,8 @@ def _describe(run, num_regions: int) -> dict[str, dict]:
 class Encoder:
     """A pretrained CNN: photos in, features out; several threads may call it.
 
-    key: its name and the beginning of its weights' hash, which feature caches are named by.
+    key: its name and the beginning of a hash, which feature caches are named by. quantization: what the integers of
+    `encode` stand for; None where the graph computes in float.
     """
 
     def __init__(self, path: Path, key: str, threads: int | None = None, copies: int = 1):
@@ -71,6 +82,7 @@ class Encoder:
         (features,) = runs[0].get_output_details().values()
         self.image_size = int(image["shape_signature"][1])
         self.num_regions, self.depth = (int(n) for n in features["shape_signature"][1:])
+        self.quantization = _quantization_of(features, self.depth)
         self._idle = SimpleQueue()  # a graph holds one call's arrays, so no two calls may share one
         for run in runs:
             self._idle.put(run)
@@ -88,12 +100,25 @@ class Encoder:
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """images: (photos, size, size, 3) uint8, 0-255, RGB -> (photos, regions, depth) float32."""
+        features = self.encode(images)
+        return features if self.quantization is None else self.quantization.dequantize(features)
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """As calling it, but the graph's own numbers: int8 where there is a `quantization`, else float32."""
         run = self._idle.get()
         try:
             (features,) = run(image=images).values()
             return features
         finally:
             self._idle.put(run)
+
+
+def _quantization_of(features: dict, depth: int) -> Quantization | None:
+    if features["dtype"] != np.int8:
+        return None
+    parameters = features["quantization_parameters"]
+    (zero_point,) = set(parameters["zero_points"].tolist())
+    return Quantization(np.broadcast_to(parameters["scales"], depth), zero_point)
 
 
 class Decoder:

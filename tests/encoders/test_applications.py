@@ -15,6 +15,8 @@ from keras import applications
 from captioner.encoders import ENCODERS, build_encoder, encoder_key
 from captioner.encoders.applications import APPLICATIONS
 from captioner.encoders.export import export_encoder
+from captioner.encoders.integer_graph import export_integer_encoder, projected_encoder
+from captioner.encoders.projection import read_projection
 from captioner.encoders.weights_file import hash_weights
 from captioner.errors import ModelError
 from captioner.exporting.translation import as_tensorflow
@@ -114,6 +116,25 @@ def test_litert_gives_keras_features_within_a_hundredth(built, in_litert):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("built", ["convnext-tiny"], indirect=True)  # each takes a minute; this has every odd layer
+def test_in_integers_litert_gives_what_random_layers_leave_for_them(built, tmp_path):
+    """Where a photo's features hardly differ from another's, as here, rounding takes away much of what there is."""
+    views = [built.image, 255 - built.image, built.image[:, ::-1], built.image[:, :, ::-1]]
+    images = np.concatenate([*views, np.roll(built.image, 50, axis=1), np.roll(built.image, 90, axis=2)])
+    projected, path = projected_encoder(built.model, images), tmp_path / "encoder.tflite"
+    export_integer_encoder(projected, images, path)
+    graph = Encoder(path, built.name, threads=1)
+    assert (graph.image_size, graph.num_regions) == (built.image.shape[1], built.model.output_shape[1])
+    assert graph.encode(images).dtype == np.int8
+    assert path.stat().st_size < 1.4 * built.model.count_params()
+    kernel = projected.get_layer("projection").kernel.numpy()[0, 0]
+    found = read_projection(path, built.model.output_shape[2]).kernel
+    assert (np.abs(found - kernel) <= 0.51 * np.abs(kernel).max(axis=0) / 127).all()
+    expected = projected.predict_on_batch(images)
+    assert np.corrcoef(graph(images).ravel(), expected.ravel())[0, 1] > 0.4
+
+
+@pytest.mark.slow
 def test_the_graph_says_in_tensorflow_what_it_says_in_litert(in_litert):
     found = tf.function(as_tensorflow(in_litert.path))(tf.constant(in_litert.images)).numpy()
     most = np.abs(in_litert.features).max()
@@ -181,7 +202,7 @@ def test_a_failed_download_is_one_line_that_names_an_encoder_needing_none(failur
         build_encoder("mobilenet-v2")
     line = str(found.value)
     assert line.startswith("the ImageNet weights of mobilenet-v2 cannot be had (")
-    assert line.endswith("); or take efficientnet-lite2-320, which needs no download")
+    assert line.endswith("); or take efficientnet-lite2-320 or efficientnet-lite2, which needs no download")
     assert "\n" not in line
     assert list((keras_home / "models").iterdir()) == []  # nothing that the next run would take for the weights
 
@@ -245,7 +266,7 @@ def test_a_failed_download_tells_a_shell_one_line_and_exit_code_1(tmp_path):
     assert (done.returncode, done.stdout) == (1, "")
     *_, last = done.stderr.splitlines()
     assert last.startswith("Error: the ImageNet weights of mobilenet-v2 cannot be had (")
-    assert last.endswith("; or take efficientnet-lite2-320, which needs no download")
+    assert last.endswith("; or take efficientnet-lite2-320 or efficientnet-lite2, which needs no download")
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "data").exists()
 

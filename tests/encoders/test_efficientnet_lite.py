@@ -27,7 +27,7 @@ def drawings():
 def run_litert():
     from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(str(SPEC.tflite_path), num_threads=1)
+    interpreter = Interpreter(str(SPEC.graph_path("float")), num_threads=1)
     runner = interpreter.get_signature_runner("encode")
     return lambda image: runner(image=image)["features"]
 

@@ -55,17 +55,21 @@ def test_kernels_are_float16_and_depthwise_kernels_float32(small_tflite_path):
     assert {tensor.type for tensor in kinds[depthwise]} == {schema.TensorType.FLOAT32}
 
 
-@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.graph_file], ids=lambda s: s.name)
-def test_shipped_exports_hold_built_in_operations_only(spec):
-    codes = {code for code, _ in operations(spec.tflite_path)}
+SHIPPED = [(name, precision) for name, spec in ENCODERS.items() for precision in spec.graph_files]
+IN_FLOAT = [ENCODERS[name] for name, precision in SHIPPED if precision == "float"]
+
+
+@pytest.mark.parametrize(("name", "precision"), SHIPPED)
+def test_shipped_exports_hold_built_in_operations_only(name, precision):
+    codes = {code for code, _ in operations(ENCODERS[name].graph_path(precision))}
     assert schema.BuiltinOperator.CONV_2D in codes
     assert schema.BuiltinOperator.CUSTOM not in codes  # Flex operations are custom ones
 
 
-@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.graph_file], ids=lambda s: s.name)
+@pytest.mark.parametrize("spec", IN_FLOAT, ids=lambda s: s.name)
 def test_shipped_graphs_hold_the_numbers_of_the_shipped_weights(spec):
     weights = read_weights(spec.weights_path)
-    model = flatbuffer_utils.read_model(str(spec.tflite_path))
+    model = flatbuffer_utils.read_model(str(spec.graph_path("float")))
     constants = [tensor for tensor in model.subgraphs[0].tensors if model.buffers[tensor.buffer].data is not None]
     held = {(tensor.type, bytes(model.buffers[tensor.buffer].data)) for tensor in constants}
     kinds = {np.dtype("float32"): schema.TensorType.FLOAT32, np.dtype("float16"): schema.TensorType.FLOAT16}
@@ -76,9 +80,9 @@ def test_shipped_graphs_hold_the_numbers_of_the_shipped_weights(spec):
             assert (kinds[array.dtype], array.tobytes()) in held, name
 
 
-@pytest.mark.parametrize("spec", [spec for spec in ENCODERS.values() if spec.graph_file], ids=lambda s: s.name)
+@pytest.mark.parametrize("spec", IN_FLOAT, ids=lambda s: s.name)
 def test_shipped_exports_compute_in_float32_on_every_processor(spec):
-    names = {entry.name for entry in flatbuffer_utils.read_model(str(spec.tflite_path)).metadata}
+    names = {entry.name for entry in flatbuffer_utils.read_model(str(spec.graph_path("float"))).metadata}
     assert b"reduced_precision_support" not in names
 
 

@@ -8,7 +8,7 @@ import pytest
 from captioner.encoders import encoder_spec
 from captioner.inference import Encoder
 
-PATH = encoder_spec("efficientnet-lite2-320").tflite_path
+PATH = encoder_spec("efficientnet-lite2-320").graph_path("int8")
 
 
 @pytest.fixture(scope="module")
