@@ -39,7 +39,8 @@ def _saved_model(captioner: Captioner, folder: Path) -> dict:
 
 
 # Each writes the functions of a model into a folder, and says where they are and what they take and give:
-# {"encode": {"file", "inputs": {name: {"dtype", "shape"}}, "outputs": ...}, "begin": ..., "step": ...}.
+# {"encode": {"file", "inputs": {name: {"dtype", "shape"}}, "outputs": ...}, "begin": ..., "step": ...}. An array of
+# integers that stand for real numbers has {"quantization": {"scale", "zero_point"}}, too.
 FORMATS: dict[str, Callable[[Captioner, Path], dict]] = {
     "saved-model": _saved_model,
     "onnx": _onnx,

@@ -21,11 +21,11 @@ def write(captioner: Captioner, folder: Path) -> dict:
         import tf2onnx  # noqa: F401
     except ImportError as error:
         raise CaptionerError("ONNX needs the package tf2onnx: pip install 'captioner[onnx]'") from error
-    from captioner.exporting.functions import model_functions
+    from captioner.exporting.functions import function_signatures, model_functions
 
     described = {}
     functions, _network = model_functions(captioner)
-    for name, signature in (captioner.encoder.signatures | captioner.decoder.signatures).items():
+    for name, signature in function_signatures(captioner).items():
         renamed = OUTPUT_NAMES.get(name, {})
         outputs = {renamed.get(output, output): array for output, array in signature["outputs"].items()}
         described[name] = {"file": FILES[name], "inputs": signature["inputs"], "outputs": outputs}

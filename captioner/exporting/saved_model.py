@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from captioner.exporting.functions import model_functions
+from captioner.exporting.functions import function_signatures, model_functions
 from captioner.inference import Captioner
 from captioner.model import save_signatures
 
@@ -13,5 +13,4 @@ def write(captioner: Captioner, folder: Path) -> dict:
     """Makes the folder a SavedModel of `encode`, `begin` and `step`; returns its signatures."""
     functions, network = model_functions(captioner)
     save_signatures(folder, functions, network.variables)
-    described = captioner.encoder.signatures | captioner.decoder.signatures
-    return {name: {"file": FILE} | signature for name, signature in described.items()}
+    return {name: {"file": FILE} | signature for name, signature in function_signatures(captioner).items()}

@@ -8,7 +8,8 @@ import pytest
 from keras import layers
 
 from captioner import Captioner
-from captioner.encoders.export import export_encoder
+from captioner.encoders.export import convert_encoder
+from captioner.encoders.integer_graph import convert_to_integers
 from captioner.files import write_json, write_text
 from captioner.model import build_network, export_decoder, save_decoder_weights
 from captioner.model_folder import EncoderInfo, ModelFolder, seal
@@ -22,8 +23,18 @@ SIZE, NUM_REGIONS, DEPTH = 8, 16, 12
 def open_litert(folder, signatures):
     from ai_edge_litert.interpreter import Interpreter
 
-    graphs = {name: Interpreter(str(folder / each["file"]), num_threads=1) for name, each in signatures.items()}
-    return {name: graph.get_signature_runner(name) for name, graph in graphs.items()}
+    def opened(name, signature):
+        run = Interpreter(str(folder / signature["file"]), num_threads=1).get_signature_runner(name)
+        return lambda **inputs: {key: real(array, signature["outputs"][key]) for key, array in run(**inputs).items()}
+
+    def real(array, described):
+        assert array.dtype.name == described["dtype"]
+        if "quantization" not in described:
+            return array
+        scale, zero_point = (np.float32(described["quantization"][key]) for key in ("scale", "zero_point"))
+        return scale * (np.float32(array) - zero_point)
+
+    return {name: opened(name, signature) for name, signature in signatures.items()}
 
 
 def open_onnx(folder, signatures):
@@ -72,21 +83,31 @@ def open_export():
 
 
 @pytest.fixture(scope="session")
-def small_encoder_path(tmp_path_factory):
+def small_encoder():
     keras.utils.set_random_seed(1)
     image = keras.Input((SIZE, SIZE, 3), dtype="uint8")
     x = layers.Rescaling(1 / 128, offset=-127 / 128)(image)
     x = layers.Conv2D(DEPTH, 3, strides=2, padding="same", activation="relu")(x)
-    path = tmp_path_factory.mktemp("small") / "encoder.tflite"
-    export_encoder(keras.Model(image, keras.ops.reshape(x, (-1, NUM_REGIONS, DEPTH))), path)
-    return path
+    return keras.Model(image, keras.ops.reshape(x, (-1, NUM_REGIONS, DEPTH)))
 
 
 @pytest.fixture(scope="session")
-def make_model(small_encoder_path):
-    """A function `(folder, encoder content=, **network options) -> Captioner` of a model that has learned nothing."""
+def encoder_in_float(small_encoder):
+    """The content of the small encoder's graph."""
+    return convert_encoder(small_encoder)
 
-    def made(folder, encoder=None, **network):
+
+@pytest.fixture(scope="session")
+def encoder_in_integers(small_encoder, noise):
+    """The content of the small encoder's graph in integers."""
+    return convert_to_integers(small_encoder, noise)
+
+
+@pytest.fixture(scope="session")
+def make_model(encoder_in_float):
+    """A function `(folder, encoder content=, precision=, **network options) -> Captioner` that has learned nothing."""
+
+    def made(folder, encoder=encoder_in_float, precision="float", **network):
         keras.utils.set_random_seed(2)
         folder.mkdir()
         options = NetworkOptions(**{"units": 16, "embedding_dim": 8, "heads": 1} | network)
@@ -96,10 +117,11 @@ def make_model(small_encoder_path):
             variable.assign(3 * variable)  # so that some words are likelier than others
         save_decoder_weights(decoder, folder / "decoder.weights.h5")
         export_decoder(decoder, folder / "decoder.tflite")
-        (folder / "encoder.tflite").write_bytes(small_encoder_path.read_bytes() if encoder is None else encoder)
+        (folder / "encoder.tflite").write_bytes(encoder)
         write_json(folder / "training.json", {})
         write_text(folder / "README.md", "# small\n")
-        seal(folder, "small", EncoderInfo("small", "small-0", SIZE, NUM_REGIONS, DEPTH), options, DecodingOptions())
+        info = EncoderInfo("small", "small-0", SIZE, NUM_REGIONS, DEPTH, precision)
+        seal(folder, "small", info, options, DecodingOptions())
         return Captioner(ModelFolder.open(folder), threads=1)
 
     return made

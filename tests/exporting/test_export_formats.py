@@ -4,6 +4,7 @@ import itertools
 import json
 import os
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cache
 
@@ -16,7 +17,7 @@ from captioner import Captioner
 from captioner.decoding import beam_search
 from captioner.encoders.export import convert_encoder
 from captioner.errors import CaptionerError, ModelError
-from captioner.exporting import FORMATS, export_model
+from captioner.exporting import FORMATS, export_model, functions
 from captioner.model_folder import seal
 from captioner.options import DECODERS
 
@@ -48,6 +49,13 @@ def exported(lstm, tmp_path_factory):
     return written
 
 
+@pytest.fixture(scope="module")
+def in_integers(make_model, encoder_in_integers, tmp_path_factory):
+    """A GRU whose encoder computes in integers."""
+    folder = tmp_path_factory.mktemp("integers") / "small"
+    return make_model(folder, encoder=encoder_in_integers, precision="int8", decoder="gru")
+
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_each_of_the_six_says_the_same_in_every_format(captioner, format, open_export, noise, tmp_path):
     export_model(captioner, tmp_path / "out", format)
@@ -59,6 +67,37 @@ def test_each_of_the_six_says_the_same_in_every_format(captioner, format, open_e
     captions = captioner.caption_features(expected)
     assert [captioner.tokenizer.decode(found[0].tokens) for found in hypotheses] == [each.text for each in captions]
     assert [found[0].log_prob for found in hypotheses] == pytest.approx([each.log_prob for each in captions], abs=1e-3)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_encoder_in_integers_says_the_same_in_every_format(format, in_integers, open_export, noise, tmp_path):
+    export_model(in_integers, tmp_path / "out", format)
+    run = open_export(tmp_path / "out")
+    features = run["encode"](image=noise)["features"]
+    steps = np.abs(features - in_integers.encoder(noise)) / in_integers.encoder.quantization.scale
+    assert features.dtype == np.float32
+    assert steps.max() < 1.5 and (steps > 0.5).mean() < 0.01
+    hypotheses = beam_search(run["step"], run["begin"](features=features), in_integers.folder.decoding)
+    captions = in_integers.caption_features(in_integers.encoder(noise))
+    assert [in_integers.tokenizer.decode(found[0].tokens) for found in hypotheses] == [each.text for each in captions]
+
+
+def test_only_litert_gives_integers_and_says_how_to_read_them(in_integers, tmp_path):
+    described = {}
+    for format in FORMATS:
+        export_model(in_integers, tmp_path / format, format)
+        signatures = json.loads((tmp_path / format / "model.json").read_text())["signatures"]
+        assert signatures["encode"]["inputs"] == {"image": {"dtype": "uint8", "shape": ["photos", 8, 8, 3]}}
+        assert signatures["begin"]["inputs"] == {"features": {"dtype": "float32", "shape": ["photos", 16, 12]}}
+        described[format] = signatures["encode"]["outputs"]["features"]
+    scale, zero_point = in_integers.encoder.quantization.scale[0], in_integers.encoder.quantization.zero_point
+    assert described.pop("litert") == {
+        "dtype": "int8",
+        "shape": ["photos", 16, 12],
+        "quantization": {"scale": scale, "zero_point": zero_point},
+    }
+    for features in described.values():
+        assert features == {"dtype": "float32", "shape": ["photos", 16, 12]}
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -99,6 +138,8 @@ def test_an_export_says_what_a_program_must_know(format, lstm, exported):
     assert list(description["signatures"]) == ["encode", "begin", "step"]
     image = description["signatures"]["encode"]["inputs"]["image"]
     assert image == {"dtype": "uint8", "shape": ["photos", 8, 8, 3]}
+    features = description["signatures"]["encode"]["outputs"]["features"]
+    assert features == {"dtype": "float32", "shape": ["photos", 16, 12]}
     for signature in description["signatures"].values():
         assert (folder / signature["file"]).is_file()
     for name in ("vocabulary.txt", "README.md"):
@@ -133,6 +174,24 @@ def test_an_encoder_that_cannot_be_translated_is_named_and_nothing_is_written(fo
     with pytest.raises(ModelError, match=r"encoder\.tflite: holds SIN, which the export does not know"):
         export_model(captioner, tmp_path / "out", format)
     assert os.listdir(tmp_path) == ["odd"]
+
+
+@pytest.mark.parametrize(
+    ("alter", "is_refused"),
+    [
+        (lambda features, step: features + step * (np.arange(12) % 4 == 0), False),
+        (lambda features, step: features[:, ::-1], True),
+        (lambda features, step: features + 20 * step, True),
+        (lambda features, step: features * np.nan, True),
+    ],
+    ids=["a few steps apart", "regions in another order", "another zero point", "no numbers"],
+)
+def test_features_of_integers_may_be_rounded_otherwise_and_nothing_else(alter, is_refused, in_integers, monkeypatch):
+    step = in_integers.encoder.quantization.scale[0]
+    translated = functions.as_tensorflow
+    monkeypatch.setattr(functions, "as_tensorflow", lambda path: lambda image: alter(translated(path)(image), step))
+    with pytest.raises(ModelError, match="features of encode comes out") if is_refused else nullcontext():
+        functions.model_functions(in_integers)
 
 
 def test_a_model_whose_files_contradict_each_other_is_refused(make_model, tmp_path):

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from captioner import Captioner
 from captioner.cli import main
 from captioner.decoding import beam_search
-from captioner.exporting import FORMATS
+from captioner.exporting import FORMATS, export_model
 from captioner.images import read_image
 from captioner.options import DecodingOptions
 
@@ -50,13 +50,23 @@ def test_photos_get_the_captions_they_get_at_home(exported, captioner, open_expo
     assert [best.log_prob for best, *_ in found] == pytest.approx([caption.log_prob for caption in expected], abs=2e-3)
 
 
-def test_the_lines_of_the_readme_caption_without_captioner(exported, captioner):
-    folder, format = exported
+def check_lines_of_the_readme(folder, format, captioner):
     photo = PHOTOS[0].with_name("dog.jpg")
     lines = OPENED_BY[format] + CAPTIONING + "assert 'captioner' not in sys.modules"
     command = [sys.executable, "-c", lines, photo]
     said = subprocess.run(command, cwd=folder.parent, capture_output=True, text=True, check=False)
-    assert said.stdout.strip() == captioner.caption(photo, DecodingOptions(beam_size=1)).text, said.stderr
+    expected = captioner.caption(photo, DecodingOptions(beam_size=1)).text
+    assert said.stdout.strip() == expected, said.stderr
+
+
+def test_the_lines_of_the_readme_caption_without_captioner(exported, captioner):
+    check_lines_of_the_readme(*exported, captioner)
+
+
+def test_the_lines_of_the_readme_caption_with_an_encoder_in_integers(make_model, encoder_in_integers, tmp_path):
+    captioner = make_model(tmp_path / "model", encoder=encoder_in_integers, precision="int8", decoder="gru")
+    export_model(captioner, tmp_path / "exported", "litert")
+    check_lines_of_the_readme(tmp_path / "exported", "litert", captioner)
 
 
 @pytest.mark.parametrize(

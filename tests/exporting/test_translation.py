@@ -6,9 +6,10 @@ import pytest
 import tensorflow as tf
 from keras import layers
 
-from captioner.encoders import ENCODERS, build_encoder
+from captioner.encoders import ENCODERS, build_encoder, shipped_graph
 from captioner.encoders.applications import APPLICATIONS
 from captioner.encoders.export import export_encoder
+from captioner.encoders.integer_graph import export_integer_encoder
 from captioner.exporting.translation import as_tensorflow
 from captioner.inference import Encoder
 
@@ -43,3 +44,27 @@ def test_an_encoder_says_in_tensorflow_what_it_says_in_litert(name, tmp_path):
     found = tf.function(as_tensorflow(tmp_path / "encoder.tflite"))(tf.constant(image)).numpy()
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("name", "max_differing"),
+    [
+        ("small", 0.03),  # LiteRT rounds the squared differences of a layer normalisation in a way of their own
+        ("efficientnet-lite2-320", 0.001),
+    ],
+)
+def test_an_encoder_in_integers_says_in_tensorflow_what_it_says_in_litert(name, max_differing, tmp_path):
+    path = tmp_path / "encoder.tflite"
+    if name == "small":
+        keras.utils.set_random_seed(4)
+        photos = np.random.default_rng(6).integers(0, 256, (20, 16, 16, 3), np.uint8)
+        export_integer_encoder(small_encoder(), photos, path)
+    else:
+        path, _ = shipped_graph(name, "int8")
+    encoder = Encoder(path, name, threads=1)
+    image = np.random.default_rng(5).integers(0, 256, (2, encoder.image_size, encoder.image_size, 3), np.uint8)
+    expected = encoder.encode(image)
+    found = tf.function(as_tensorflow(path))(tf.constant(image)).numpy()
+    assert found.dtype == np.float32 and np.unique(expected).size > 50
+    steps = np.abs(found - encoder.quantization.dequantize(expected)) / encoder.quantization.scale
+    assert (steps > 0.5).mean() < max_differing
