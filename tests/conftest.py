@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from captioner.datasets import prepare, read_annotations
+from captioner.datasets import NamedSource, prepare, read_annotations
 from captioner.datasets.drawings import write_drawings
-from captioner.encoders import encoder_key, encoder_spec
+from captioner.encoders import encoder_spec, shipped_graph
 from captioner.inference import Encoder
 from captioner.model_folder import EncoderInfo
 from captioner.options import DecodingOptions, NetworkOptions, PrepareOptions, TrainingOptions
@@ -39,9 +39,10 @@ def lock_folders(monkeypatch):
 
 @pytest.fixture(scope="session")
 def encoder_info():
-    """The shipped encoder, as a model folder names it."""
-    spec = encoder_spec(ENCODER)
-    return EncoderInfo(ENCODER, encoder_key(ENCODER), spec.image_size, spec.num_regions, spec.depth)
+    """The shipped encoder in integers, as a model folder names it."""
+    path, key = shipped_graph(ENCODER, "int8")
+    graph = Encoder(path, key)
+    return EncoderInfo(ENCODER, key, encoder_spec(ENCODER).image_size, graph.num_regions, graph.depth, "int8")
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +52,9 @@ def prepare_drawings(tmp_path_factory):
     def prepared(num_train, num_dev, num_test):
         folder = tmp_path_factory.mktemp("drawings")
         source = write_drawings(folder / "photos", num_train, num_dev, num_test)
-        format_name, annotations = read_annotations(source)
-        encoder = Encoder(encoder_spec(ENCODER).tflite_path, encoder_key(ENCODER))
-        options = PrepareOptions(min_count=1)
-        return prepare(annotations, format_name, source, folder / "data", options, encoder, threads=2)
+        drawings = NamedSource("photos", source, *read_annotations(source))
+        encoder = Encoder(*shipped_graph(ENCODER, "int8"))
+        return prepare([drawings], folder / "data", PrepareOptions(min_count=1), lambda photos: encoder, threads=2)
 
     return prepared
 
@@ -75,7 +75,7 @@ def make_run(drawings_dataset, encoder_info):
             dataset,
             output_dir,
             encoder_info,
-            encoder_spec(ENCODER).tflite_path,
+            shipped_graph(ENCODER, "int8")[0],
             network or NetworkOptions("rnn", attention=False, units=32, embedding_dim=16, recurrent_dropout=0.0),
             TrainingOptions(**{"epochs": 2, "batch_size": 8, "flipped_share": 0.0} | training),
             decoding or DecodingOptions(),

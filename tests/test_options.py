@@ -25,7 +25,8 @@ def test_defaults_are_valid_and_survive_json(options):
 
 def test_other_values_survive_json():
     for made in (
-        PrepareOptions("sidecar", "cnn", 1, (1.0, 0.0, 3.5), -4),
+        PrepareOptions("sidecar", "cnn", "float", 1, (1.0, 0.0, 3.5), -4),
+        PrepareOptions(min_count=None),
         NetworkOptions("gru", False, 7, 9, 0.0),
         TrainingOptions(epochs=1, label_smoothing=0.0, ema_decay=0.0, warmup_steps=0, seed=2**32 - 1),
         DecodingOptions(3, 2, 0, 1, 0.0),
@@ -66,6 +67,9 @@ def test_an_unknown_name_is_refused_with_those_known():
         (PrepareOptions, {"split": "0.8,0.1,0.1"}),
         (PrepareOptions, {"split": [0.8, "0.1", 0.1]}),
         (PrepareOptions, {"split": 1}),
+        (PrepareOptions, {"min_count": "few"}),
+        (PrepareOptions, {"min_count": 1.5}),
+        (PrepareOptions, {"encoder_precision": 8}),
         (DecodingOptions, {"length_exponent": True}),
     ],
 )
@@ -86,6 +90,7 @@ def test_json_that_is_no_object_is_refused(values):
 
 REFUSED = [
     (PrepareOptions, {"min_count": 0}, "min-count must be at least 1, not 0"),
+    (PrepareOptions, {"encoder_precision": "int4"}, "unknown encoder precision 'int4'; choose int8 or float"),
     (PrepareOptions, {"split": (0.8, 0.2)}, "split must be three shares"),
     (PrepareOptions, {"split": (0.8, 0.1, 0.1, 0.0)}, "split must be three shares"),
     (PrepareOptions, {"split": (0.8, -0.1, 0.3)}, "split must be three shares"),
@@ -117,6 +122,7 @@ REFUSED = [
     (FineTuningOptions, {"learning_rate": 0.0}, "fine-tune-learning-rate must be above 0, not 0.0"),
     (FineTuningOptions, {"decoder_learning_rate": math.inf}, "learning-rate must be above 0"),
     (TrainingOptions, {"flipped_share": 1.5}, "flipped-share must be from 0 to 1, not 1.5"),
+    (TrainingOptions, {"photo_evenness": -0.1}, "photo-evenness must be from 0 to 1, not -0.1"),
     (DecodingOptions, {"beam_size": 0}, "beam-size must be 1 to 1000, not 0"),
     (DecodingOptions, {"beam_size": 1001}, "beam-size must be 1 to 1000, not 1001"),
     (DecodingOptions, {"num_candidates": 0}, "candidates must be at least 1, not 0"),

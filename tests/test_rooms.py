@@ -15,8 +15,8 @@ PACKAGE_DIR = Path(captioner.__file__).parent
 # From the top down: rooms of one row may import each other; third-party packages may be used from their row on.
 ROWS = [
     (("errors", "options"), ()),
-    (("ahead", "files", "known_hashes", "quiet", "training_stack"), ()),
-    (("tokenizer", "images", "photos"), ("numpy", "PIL", "pillow_heif")),
+    (("ahead", "files", "known_hashes", "quiet", "training_stack"), ("filelock",)),
+    (("tokenizer", "images", "photos", "quantization"), ("numpy", "PIL", "pillow_heif")),
     (("metrics",), ("nltk",)),
     (("datasets",), ()),
     (("scoring",), ()),
@@ -47,6 +47,7 @@ LAZY = {
     "swagger_ui_bundle",
     "pyarrow",
     "ray",
+    "filelock",
 }  # never imported when a module is
 FRONT = {"__init__", "__main__"}  # of the package: they open doors to every room, lazily or as a program
 

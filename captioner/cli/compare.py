@@ -46,9 +46,9 @@ def compare(data_dir, output_dir, decoders, match_parameters, network, training,
 
     Example: captioner compare data/flickr8k runs/compared --match-parameters --epochs 8
     """
-    from captioner.cli.encoders import encoder_of
     from captioner.comparison.plan import PAGE, parse_decoders, planned, unfinished_runs
     from captioner.datasets import Dataset
+    from captioner.encoders.opening import encoder_of
     from captioner.options import NetworkOptions, TrainingOptions
 
     chosen = parse_decoders(decoders)

@@ -24,6 +24,7 @@ from captioner.cli.shared import (
 @click.option(
     "--split", type=click.Choice(["train", "dev", "test"]), default="test", show_default=True, help="Photos to score."
 )
+@click.option("--source", metavar="NAME", help="Only photos of this source, where DATA_DIR was mixed.")
 @click.option("--beam-size", type=int, metavar="N", help="Width of the search.  [default: the model's]")
 @click.option("--predictions-out", type=PATH, metavar="FILE", help="Write the captions as JSON Lines.")
 @click.option("--json", "json_path", type=PATH, metavar="FILE", help="Write the scores there, too.")
@@ -42,7 +43,9 @@ from captioner.cli.shared import (
 )
 @official_options
 @bootstrap_options
-def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, html_path, fail_under, official, bootstrap):
+def evaluate(
+    data_dir, model, split, source, beam_size, predictions_out, json_path, html_path, fail_under, official, bootstrap
+):
     """Score a model on a split of a prepared dataset.
 
     Prints JSON: corpus BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions, against all references, with intervals of 95%
@@ -66,7 +69,7 @@ def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, html
     if html_path is not None:
         check_target(html_path)
     dataset = Dataset.open(data_dir)
-    examples = dataset.split(split)
+    examples = dataset.split(split, source)
     captioner = load_captioner(model)
     options = decoding_options(captioner.folder.decoding, beam_size=beam_size)
     replays = None
@@ -80,7 +83,8 @@ def evaluate(data_dir, model, split, beam_size, predictions_out, json_path, html
     known = [text for example in dataset.examples if example.split == "train" for text in example.captions]
     tally = tally_examples(examples, texts, official)
     report = score_report(examples, texts, tally, bootstrap, known)
-    result = {"model": captioner.name, "split": split, "beam_size": options.beam_size} | report
+    of_source = {} if source is None else {"source": source}
+    result = {"model": captioner.name, "split": split, **of_source, "beam_size": options.beam_size} | report
     if predictions_out is not None:
         lines = [
             json.dumps({"image": example.image, "caption": text}, ensure_ascii=False)

@@ -25,6 +25,13 @@ _FORMATS = ["auto", "flickr8k", "flickr30k", "karpathy", "coco", "csv", "jsonl",
 @click.option("--image-column", metavar="NAME", help="Of a table or JSON Lines, where it has no usual name.")
 @click.option("--caption-column", metavar="NAME", help="The same for captions.")
 @click.option(
+    "--add",
+    "added",
+    multiple=True,
+    metavar="[NAME=]SOURCE",
+    help="Mix with another dataset, or a folder prepared before; may be repeated.",
+)
+@click.option(
     "--encoder",
     default="efficientnet-lite2-320",
     show_default=True,
@@ -32,12 +39,17 @@ _FORMATS = ["auto", "flickr8k", "flickr30k", "karpathy", "coco", "csv", "jsonl",
     help="The pretrained CNN, see above.",
 )
 @click.option(
+    "--encoder-precision",
+    type=click.Choice(["int8", "float"]),
+    default="int8",
+    show_default=True,
+    help="Of the encoder's arithmetic: integers are twice as fast, and their features an eighth as large.",
+)
+@click.option(
     "--min-count",
     type=int,
-    default=5,
-    show_default=True,
     metavar="N",
-    help="Times a word is seen in train captions before it is learned.",
+    help="Times a word is seen in train captions before it is learned.  [default: 1 to 5, by the number of words]",
 )
 @click.option(
     "--split",
@@ -59,6 +71,7 @@ def prepare(
     images,
     image_column,
     caption_column,
+    added,
     engine,
     ray_address,
     check_only,
@@ -82,9 +95,17 @@ def prepare(
     efficientnetv2-b0       224 x 224  49 x 1280
     convnext-tiny           224 x 224  49 x 768
 
+    In integers at most 512 of the channels are kept, a byte each: 51 KB a photo by default. In float all are, two bytes
+    each.
+
+    Datasets are mixed by --add: each has its own format and splits, and a name, its stem unless one is given. The
+    other options that say how captions are laid out are of SOURCE; what needs them too is prepared first, and then
+    added as a prepared folder.
+
     Example: captioner prepare path/to/flickr8k data/flickr8k
     """
-    from captioner.datasets import check_output, read_annotations
+    from captioner.datasets import check_output, name_sources, read_source
+    from captioner.datasets.mixing import Mix, strange_to_each_other
     from captioner.encoders import encoder_spec
 
     if output_dir is None and not check_only:
@@ -93,15 +114,35 @@ def prepare(
     without_pillow_s_warnings()
     options = _prepare_options(format_name, image_column, caption_column, **settings)
     encoder_spec(options.encoder)  # an unknown one is refused before anything is read
+    named = name_sources([(None, source), *map(_named_source, added)])
     if output_dir is not None:
-        check_output(source, output_dir, only_report=check_only)
-    found_format, annotations = read_annotations(
-        source, format_name, captions, images, image_column=image_column, caption_column=caption_column
-    )
-    say(f"{source}: format {found_format}, {len(annotations.examples)} photos with captions")
+        check_output([path for _, path in named], output_dir, only_report=check_only)
+    layout = {
+        "format_name": format_name,
+        "captions_path": captions,
+        "images_dir": images,
+        "image_column": image_column,
+        "caption_column": caption_column,
+    }
+    sources = []
+    for name, path in named:
+        sources.append(read_source(name, path, **(layout if not sources else {})))
+        say(f"{path}: format {sources[-1].format_name}, {len(sources[-1].annotations.examples)} photos with captions")
+    for one, other in strange_to_each_other(sources):
+        say(f"{one} and {other} have few words in common: are their captions in one language?")
     if check_only:
-        return _check(annotations, options, output_dir)
-    return _prepare(annotations, found_format, source, output_dir, options, engine, ray_address)
+        return _check(Mix.of(sources), options, output_dir)
+    return _prepare(sources, output_dir, options, engine, ray_address)
+
+
+def _named_source(text: str):
+    """NAME=SOURCE or SOURCE; a path with = in it that exists is a path."""
+    from pathlib import Path
+
+    name, separator, path = text.partition("=")
+    if not separator or Path(text).exists():
+        return None, Path(text)
+    return name, Path(path)
 
 
 def _prepare_options(format_name, image_column, caption_column, shares, **settings):
@@ -112,13 +153,13 @@ def _prepare_options(format_name, image_column, caption_column, shares, **settin
     return PrepareOptions(format=format_name, split=parse_shares(shares), **named, **settings)
 
 
-def _check(annotations, options, output_dir) -> int:
+def _check(mix, options, output_dir) -> int:
     from captioner.datasets.report import REPORT_FILE, check, leak_line, report_lines
     from captioner.files import make_folder, write_json
     from captioner.inference import default_threads
 
-    with progress_bar(len(annotations.examples), "photos", "reading") as bar:
-        report, problems = check(annotations, options, default_threads(), lambda done, total: bar.update(done - bar.n))
+    with progress_bar(len(mix.examples), "photos", "reading") as bar:
+        report, problems = check(mix, options, default_threads(), lambda done, total: bar.update(done - bar.n))
     for line in report_lines(report):
         click.echo(line)
     if output_dir is not None:
@@ -129,32 +170,57 @@ def _check(annotations, options, output_dir) -> int:
     return 1 if leaks else exit_code
 
 
-def _prepare(annotations, format_name, source, output_dir, options, engine, ray_address) -> int:
-    from captioner.cli.encoders import encoder_for, encoding_by
+def _prepare(sources, output_dir, options, engine, ray_address) -> int:
     from captioner.datasets import prepare
+    from captioner.datasets.report import count_splits, source_lines
+    from captioner.encoders.opening import find_graph, open_encoder
     from captioner.inference import default_threads
 
-    runner = encoder_for(options.encoder, output_dir)
-    with progress_bar(len(annotations.examples), "photos", "encoding") as bar:
+    graph_path = None
+
+    def open_for(photos):
+        nonlocal graph_path
+        graph_path, key = find_graph(options.encoder, options.encoder_precision, output_dir, photos, say)
+        return open_encoder(graph_path, key)
+
+    def encode(cache, wanted, encoder, *rest):
+        return _encoding_by(engine, ray_address, graph_path, cache)(cache, wanted, encoder, *rest)
+
+    with progress_bar(sum(len(source.annotations.examples) for source in sources), "photos", "encoding") as bar:
         dataset = prepare(
-            annotations,
-            format_name,
-            source,
+            sources,
             output_dir,
             options,
-            runner,
+            open_for,
             threads=default_threads(),
             report=lambda done, total: bar.update(done - bar.n),
-            encode=encoding_by(engine, ray_address, options.encoder, runner.key, output_dir),
+            say=say,
+            encode=encode,
         )
     for split, counts in dataset.info["counts"].items():
         click.echo(f"{split}: {counts['photos']} photos, {counts['captions']} captions")
-    click.echo(f"vocabulary: {len(dataset.tokenizer)} tokens")
+    if len(dataset.sources) > 1:
+        of_source = {name: [e for e in dataset.examples if e.source == name] for name in dataset.sources}
+        for line in source_lines({name: count_splits(examples) for name, examples in of_source.items()}):
+            click.echo(line)
+    min_count = dataset.tokenizer_settings["min_count"]
+    click.echo(f"vocabulary: {len(dataset.tokenizer)} tokens, each seen {min_count} times or more")
     if "dev" not in dataset.splits:
         say("no photo is in a dev split, so training cannot tell its best epoch; --split 0.8,0.2,0 makes one")
-    if options.min_count > 1 and len(dataset.tokenizer) < _SMALL_VOCABULARY:
-        say(f"few words are seen {options.min_count} times in the train captions; --min-count 1 learns them all")
+    if min_count > 1 and len(dataset.tokenizer) < _SMALL_VOCABULARY:
+        say(f"few words are seen {min_count} times in the train captions; --min-count 1 learns them all")
     return _tell_problems(dataset.info["problems"])
+
+
+def _encoding_by(engine: str, ray_address: str | None, graph_path, cache):
+    """Who encodes the photos, as `encode_into` does."""
+    from captioner.datasets.encoding import encode_into
+
+    if engine == "local":
+        return encode_into
+    from captioner.cluster.features import RayEncoding
+
+    return RayEncoding(graph_path, cache.path.with_suffix(".shards"), ray_address)
 
 
 def _tell_problems(problems: list[dict]) -> int:

@@ -22,31 +22,30 @@ def sample_options():
 
 
 def prepare_sample() -> Path:
-    from captioner.cli.encoders import open_encoder
-    from captioner.datasets import prepare, read_annotations
+    from captioner.datasets import NamedSource, prepare, read_annotations
     from captioner.datasets.drawings import write_drawings
-    from captioner.datasets.prepared_files import INFO_FILE
+    from captioner.datasets.prepared_files import is_current
+    from captioner.encoders.opening import find_graph, open_encoder
     from captioner.inference import default_threads
     from captioner.options import PrepareOptions
 
     source, data_dir = SAMPLE_DIR / "drawings", SAMPLE_DIR / "data"
-    if not (data_dir / INFO_FILE).exists():
-        say(f"drawing scenes into {source}")
-        write_drawings(source)
-        format_name, annotations = read_annotations(source, "sidecar")
-        options = PrepareOptions(format="sidecar", min_count=1)
-        encoder = open_encoder(options.encoder)
-        with progress_bar(len(annotations.examples), "drawings", "encoding") as bar:
-            prepare(
-                annotations,
-                format_name,
-                source,
-                data_dir,
-                options,
-                encoder,
-                default_threads(),
-                lambda done, total: bar.update(done - bar.n),
-            )
+    if is_current(data_dir):
+        return data_dir
+    say(f"drawing scenes into {source}")
+    write_drawings(source)
+    drawings = NamedSource("drawings", source, *read_annotations(source, "sidecar"))
+    options = PrepareOptions(format="sidecar", min_count=1)
+    with progress_bar(len(drawings.annotations.examples), "drawings", "encoding") as bar:
+        prepare(
+            [drawings],
+            data_dir,
+            options,
+            lambda photos: open_encoder(*find_graph(options.encoder, options.encoder_precision, data_dir, photos, say)),
+            default_threads(),
+            lambda done, total: bar.update(done - bar.n),
+            say,
+        )
     return data_dir
 
 

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 
 import captioner
 from captioner.cluster.engine import run_on_ray
-from captioner.datasets.encoding import View, WaitingPhoto, look_at
+from captioner.datasets.encoding import View, WantedPhoto, look_at
 from captioner.datasets.features import FeatureCache
 from captioner.errors import ImageError
 from captioner.files import make_folder, written_whole
@@ -21,7 +21,6 @@ from captioner.quiet import without_native_chatter, without_pillow_s_warnings
 _WORKER = "captioner.cluster.features:FeatureWorker"
 _PACKAGE = Path(captioner.__file__).parent
 _VIEWS_A_SHARD = 256
-_FLOAT16 = "<f2"
 
 
 class RayEncoding:
@@ -32,14 +31,26 @@ class RayEncoding:
         self._graph_path, self._folder, self._address = graph_path, folder, address
 
     def __call__(
-        self, cache: FeatureCache, waiting: list[WaitingPhoto], encoder: Encoder, threads: int
-    ) -> Generator[tuple[WaitingPhoto, ImageError | None], None, None]:
+        self,
+        cache: FeatureCache,
+        wanted: Sequence[WantedPhoto],
+        encoder: Encoder,
+        threads: int,
+        say: Callable[[str], None],
+    ) -> Iterator[tuple[WantedPhoto, ImageError | None]]:
         """As `encode_into`. threads: of this machine alone, which has no say here.
 
         Raises: CaptionerError when the cluster fails; shards that are there are taken up by the next run.
         """
+        with cache.writing(encoder.quantization, say) as write:
+            lacking = [photo.lacking(cache) for photo in wanted]
+            yield from ((photo, None) for photo, rest in zip(wanted, lacking, strict=True) if rest is None)
+            waiting = [photo for photo in lacking if photo is not None]
+            if waiting:
+                yield from self._encode(write, waiting, encoder.key)
+
+    def _encode(self, write, waiting: list[WantedPhoto], key: str):
         make_folder(self._folder)
-        write = cache.writer(sum(len(photo.views) for photo in waiting))
         done = dict(self._left_behind(waiting))
         left = [photo for photo in waiting if id(photo) not in done]
         shards = list(_shards_of(left))
@@ -49,7 +60,7 @@ class RayEncoding:
             "graph": os.path.relpath(self._graph_path, _PACKAGE)
             if self._graph_path.is_relative_to(_PACKAGE)
             else str(self._graph_path.resolve()),
-            "key": encoder.key,
+            "key": key,
             "folder": str(self._folder.resolve()),
         }
         rows = run_on_ray(_WORKER, job, range(len(shards)), 1, self._address)
@@ -64,7 +75,7 @@ class RayEncoding:
         with suppress(OSError):
             self._folder.rmdir()
 
-    def _left_behind(self, waiting: list[WaitingPhoto]) -> Iterator[tuple[int, np.ndarray | str]]:
+    def _left_behind(self, waiting: list[WantedPhoto]) -> Iterator[tuple[int, np.ndarray | str]]:
         """What a run that was broken off has encoded, of photos that are as they were then; by their `id`."""
         known = {os.path.abspath(photo.path): photo for photo in waiting}
         for path in sorted(self._folder.glob("*.npy")):
@@ -78,7 +89,7 @@ class RayEncoding:
             path.unlink()
 
     def _read(self, number: int) -> list[np.ndarray | str]:
-        """Of each photo of a shard its rows, (views, regions, depth) float16, or what it met."""
+        """Of each photo of a shard its rows, (views, regions, depth) int8 or float16, or what it met."""
         rows = np.load(self._folder / f"{number:06}.npy", mmap_mode="r")
         told = json.loads((self._folder / f"{number:06}.done.json").read_text(encoding="utf-8"))
         found, start = [], 0
@@ -87,7 +98,7 @@ class RayEncoding:
             start += 0 if isinstance(said, str) else said
         return found
 
-    def _put(self, write, photo: WaitingPhoto, said: np.ndarray | str) -> ImageError | None:
+    def _put(self, write, photo: WantedPhoto, said: np.ndarray | str) -> ImageError | None:
         if isinstance(said, str):
             return ImageError(f"{photo.path}: {said}")
         write(list(photo.views), [photo.stamp] * len(photo.views), said)
@@ -98,7 +109,7 @@ class RayEncoding:
             (self._folder / f"{number:06}.{suffix}").unlink()
 
 
-def _shards_of(photos: Sequence[WaitingPhoto]) -> Iterator[list[WaitingPhoto]]:
+def _shards_of(photos: Sequence[WantedPhoto]) -> Iterator[list[WantedPhoto]]:
     shard, num_views = [], 0
     for photo in photos:
         shard.append(photo)
@@ -121,7 +132,7 @@ def _in_order(rows: Iterator[dict]) -> Iterator[int]:
             following += 1
 
 
-def _as_json(photo: WaitingPhoto) -> dict:
+def _as_json(photo: WantedPhoto) -> dict:
     views = [{"box": list(view.box), "is_flipped": view.is_flipped} for view in photo.views.values()]
     return {"path": os.path.abspath(photo.path), "stamp": photo.stamp, "views": views}
 
@@ -155,7 +166,7 @@ class FeatureWorker:
             summary = [each if isinstance(each, str) else len(each) for each in encoded]
             _write_json(self._folder / f"{number:06}.done.json", summary)
             with written_whole(path) as temporary, temporary.open("wb") as file:
-                np.save(file, np.concatenate(rows) if rows else np.zeros(shape, _FLOAT16))
+                np.save(file, np.concatenate(rows) if rows else np.zeros(shape, np.int8))
         return {"id": number, "said": "{}"}
 
     def _encode(self, photo: dict) -> np.ndarray | str:
@@ -163,7 +174,8 @@ class FeatureWorker:
             str(number): View(tuple(each["box"]), each["is_flipped"]) for number, each in enumerate(photo["views"])
         }
         try:
-            images = look_at(WaitingPhoto(Path(photo["path"]), photo["stamp"], views), self._encoder.image_size)
+            images = look_at(WantedPhoto(Path(photo["path"]), photo["stamp"], views), self._encoder.image_size)
         except ImageError as error:
             return str(error).removeprefix(f"{photo['path']}: ")
-        return np.concatenate([self._encoder(image[None]) for image in images]).astype(_FLOAT16)
+        rows = np.concatenate([self._encoder.encode(image[None]) for image in images])
+        return rows if rows.dtype == np.int8 else rows.astype("<f2")

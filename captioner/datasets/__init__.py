@@ -9,8 +9,9 @@ from captioner.datasets.annotation_files import Source, read_files, with_caption
 from captioner.datasets.columns import Columns
 from captioner.datasets.examples import Annotations, Example, Problem, first_of
 from captioner.datasets.formats import FORMATS, Format, find_format, format_of_file, why_no_format
+from captioner.datasets.mixing import NamedSource, name_sources
 from captioner.datasets.prepared import Dataset, prepare
-from captioner.datasets.prepared_files import check_output
+from captioner.datasets.prepared_files import check_output, is_prepared
 from captioner.errors import DatasetError, OptionsError
 
 __all__ = [
@@ -19,10 +20,13 @@ __all__ = [
     "Dataset",
     "Example",
     "Format",
+    "NamedSource",
     "Problem",
     "check_output",
+    "name_sources",
     "prepare",
     "read_annotations",
+    "read_source",
 ]
 
 
@@ -63,6 +67,23 @@ def read_annotations(
         advice = "; name the folder of the photos with --images" if hint else ""
         raise DatasetError(f"{source}: no photo with a caption was found{first_of(annotations.problems)}{advice}")
     return name, annotations
+
+
+def read_source(name: str, path: Path, **options) -> NamedSource:
+    """A source to prepare alone or to mix: a dataset as `read_annotations` reads it, or a folder prepared before.
+
+    options: of `read_annotations`. Raises: as it does; DatasetError for a prepared folder that is mixed already;
+    OptionsError for one with options that say how captions are laid out.
+    """
+    if not is_prepared(path):
+        return NamedSource(name, path, *read_annotations(path, **options))
+    if any(value not in (None, "auto") for value in options.values()):
+        raise OptionsError(f"{path}: prepared already; options that say how captions are laid out do not go with it")
+    dataset = Dataset.open(path)
+    if len(dataset.sources) > 1:
+        raise DatasetError(f"{path}: mixed already of {', '.join(dataset.sources)}; mix what it is of")
+    (only,) = dataset.info["sources"].values()
+    return NamedSource(name, path, "prepared", Annotations(Path(only["images_dir"]), list(dataset.examples)))
 
 
 def _refuse_unreadable(source: Path) -> None:

@@ -10,11 +10,22 @@ SPLIT_NAMES = {"train": "train", "restval": "train", "test": "test"} | dict.from
 
 @dataclass(frozen=True)
 class Example:
-    """A photo with its captions; `image` is its path below the source's photo folder, with forward slashes."""
+    """A photo with its captions.
+
+    image: its path below the source's photo folder, with forward slashes; in a dataset of several sources behind the
+    name of its own, `flickr8k/1000268201.jpg`. split: None where the source has no splits: they are then made by
+    photo. source: the name of its source; "" in a dataset of one.
+    """
 
     image: str
     captions: tuple[str, ...]
-    split: str | None  # None where the source has no splits: they are then made by photo
+    split: str | None
+    source: str = ""
+
+    @property
+    def name(self) -> str:
+        """Its path below the photo folder of its source."""
+        return self.image.removeprefix(f"{self.source}/") if self.source else self.image
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import unicodedata
 from collections import Counter
 from functools import cache
 
-from captioner.datasets.examples import Annotations, Example, Problem
+from captioner.datasets.examples import Example, Problem
+from captioner.datasets.mixing import Mix
 from captioner.datasets.splits import find_copies, find_leaks, with_splits
 from captioner.errors import ImageError
 from captioner.images import read_images
@@ -22,15 +23,16 @@ _BAR = 40  # characters
 _OF_PHOTOS = ("missing photo", "corrupt photo", "no caption")
 
 
-def check(annotations: Annotations, options: PrepareOptions, threads: int, report=lambda done, total: None):
+def check(mix: Mix, options: PrepareOptions, threads: int, report=lambda done, total: None):
     """`(report, problems)` of a dataset that need not be prepared; every photo is read to its end.
 
     report: called with photos done and photos in all.
     """
-    copies = find_copies([example.image for example in annotations.examples], annotations.images_dir)
-    examples = with_splits(annotations.examples, options, copies)
-    problems = list(annotations.problems)
-    paths = [annotations.images_dir / example.image for example in examples]
+    path_of = mix.paths
+    copies = find_copies(path_of)
+    examples = with_splits(mix.examples, options, copies)
+    problems = list(mix.problems)
+    paths = [path_of[example.image] for example in examples]
     usable = []
     report(0, len(examples))
     for done, (example, path, photo) in enumerate(
@@ -74,7 +76,12 @@ def describe(examples: list[Example], problems: list[Problem], copies: list[list
     return {
         "photos": len(examples),
         "captions": sum(num_captions),
-        "splits": _splits(examples),
+        "splits": count_splits(examples),
+        "sources": {
+            name: count_splits([example for example in examples if example.source == name])
+            for name in dict.fromkeys(example.source for example in examples)
+            if name
+        },
         "captions_per_photo": _spread(Counter(num_captions)),
         "tokens": sum(length * count for length, count in lengths.items()),
         "tokens_per_caption": _spread(lengths),
@@ -96,7 +103,8 @@ def describe(examples: list[Example], problems: list[Problem], copies: list[list
     }
 
 
-def _splits(examples: list[Example]) -> dict:
+def count_splits(examples: list[Example]) -> dict:
+    """The photos and captions of each split that there is."""
     groups = {split: [e for e in examples if e.split == split] for split in SPLITS}
     return {s: {"photos": len(g), "captions": sum(len(e.captions) for e in g)} for s, g in groups.items() if g}
 
@@ -131,9 +139,9 @@ def _script(char: str) -> str:
 def report_lines(report: dict) -> list[str]:
     """The report as a person reads it."""
     photos, tokens = report["captions_per_photo"], report["tokens_per_caption"]
-    splits = ", ".join(f"{split} {counts['photos']:,}" for split, counts in report["splits"].items())
     return [
-        f"photos      {report['photos']:,}" + (f" ({splits})" if splits else ""),
+        f"photos      {report['photos']:,}{_in_splits(report['splits'])}",
+        *source_lines(report["sources"]),
         f"captions    {report['captions']:,}, {photos['min']} to {photos['max']} a photo, {photos['mean']} on average",
         f"tokens      {report['tokens']:,}, {tokens['min']} to {tokens['max']} a caption, {tokens['mean']} on average",
         "",
@@ -155,6 +163,20 @@ def report_lines(report: dict) -> list[str]:
         *_named("photos that are the same file", map(" = ".join, report["copies"])),
         *_named("photos in two splits", map(leak_line, report["split_leaks"])),
     ]
+
+
+def source_lines(sources: dict) -> list[str]:
+    """A line a source, where there are several."""
+    lines = []
+    for name, splits in sources.items():
+        photos, captions = (sum(counts[kind] for counts in splits.values()) for kind in ("photos", "captions"))
+        lines.append(f"  {name}: {photos:,} photos{_in_splits(splits)}, {captions:,} captions")
+    return lines
+
+
+def _in_splits(splits: dict) -> str:
+    named = ", ".join(f"{split} {counts['photos']:,}" for split, counts in splits.items())
+    return f" ({named})" if named else ""
 
 
 def leak_line(group: list[dict]) -> str:

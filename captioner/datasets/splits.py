@@ -2,7 +2,7 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -18,28 +18,41 @@ _END = 4096  # bytes
 def with_splits(examples: list[Example], options: PrepareOptions, copies: Iterable[list[str]] = ()) -> list[Example]:
     """The examples, those without a split given one by photo, at random with the seed; copies go together.
 
-    Photos are drawn by a hash of their name, so those that join later move few others to another split.
+    Photos are drawn by a hash of their name in their source, so those that join later move few others to another
+    split, and a source that is mixed with others is split as it is alone.
     copies: as `find_copies` gives them.
     """
     first = {image: group[0] for group in copies for image in group}
     splits = {first.get(e.image, e.image): e.split for e in examples if e.split is not None}
-    undecided = {first.get(e.image, e.image) for e in examples} - splits.keys()
-    order = sorted(undecided, key=lambda image: sha256(os.fsencode(f"{options.seed} {image}")).digest())
-    total = sum(options.split)
-    bounds = [round(len(order) * sum(options.split[: k + 1]) / total) for k in range(3)]
-    for place, image in enumerate(order):
-        splits[image] = next(s for s, bound in zip(SPLITS, bounds, strict=True) if place < bound)
+    undecided = defaultdict(dict)  # by source, photo to its name there
+    for example in examples:
+        image = first.get(example.image, example.image)
+        if image == example.image and image not in splits:
+            undecided[example.source][image] = example.name
+    for names in undecided.values():
+        splits |= _draw(names, options)
     return [replace(e, split=splits[first.get(e.image, e.image)]) if e.split is None else e for e in examples]
 
 
-def find_copies(images: Iterable[str], images_dir: Path) -> list[list[str]]:
-    """Groups of photos whose files are the same byte for byte, in the order of `images`; missing photos are in none.
+def _draw(names: dict[str, str], options: PrepareOptions) -> dict[str, str]:
+    """names: of photos in their source, by photo -> the split of each."""
+    order = sorted(names, key=lambda image: sha256(os.fsencode(f"{options.seed} {names[image]}")).digest())
+    total = sum(options.split)
+    bounds = [round(len(order) * sum(options.split[: k + 1]) / total) for k in range(3)]
+    return {
+        image: next(split for split, bound in zip(SPLITS, bounds, strict=True) if place < bound)
+        for place, image in enumerate(order)
+    }
+
+
+def find_copies(paths: Mapping[str, Path]) -> list[list[str]]:
+    """Groups of photos whose files are the same byte for byte, in the order of `paths`; missing photos are in none.
 
     Few files are read: the sizes of all, the last bytes of those of equal size, the whole of those that end alike.
     """
-    groups = [list(images)]
+    groups = [list(paths)]
     for key_of in (os.path.getsize, _end_of, sha256_of):
-        groups = [equal for group in groups for equal in _grouped(group, partial(_key, key_of, images_dir))]
+        groups = [equal for group in groups for equal in _grouped(group, partial(_key, key_of, paths))]
     return groups
 
 
@@ -50,9 +63,9 @@ def _grouped(images: list[str], key_of) -> list[list[str]]:
     return [group for key, group in groups.items() if key is not None and len(group) > 1]
 
 
-def _key(key_of, images_dir: Path, image: str):
+def _key(key_of, paths: Mapping[str, Path], image: str):
     try:
-        return key_of(images_dir / image)
+        return key_of(paths[image])
     except (OSError, ValueError):  # missing or unreadable: named where photos are encoded
         return None
 

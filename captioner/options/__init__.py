@@ -17,6 +17,7 @@ _HOMES = {
     "PrepareOptions": "preparing",
     "FineTuningOptions": "training",
     "SelfCriticalOptions": "training",
+    "SettlingOptions": "training",
     "ServerOptions": "serving",
     "ShapeOptions": "shape",
     "TrainingOptions": "training",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from captioner.options.base import Options, require
 
+ENCODER_PRECISIONS = ("int8", "float")
+
 
 @dataclass(frozen=True)
 class PrepareOptions(Options):
@@ -12,7 +14,8 @@ class PrepareOptions(Options):
 
     format: str = "auto"
     encoder: str = "efficientnet-lite2-320"
-    min_count: int = 5  # times a word must be seen in the train captions to enter the vocabulary
+    encoder_precision: str = "int8"  # of the encoder's arithmetic, and of the features that are kept
+    min_count: int | None = None  # times a word is seen in the train captions to be learned; None suits their number
     split: tuple[float, float, float] = (0.8, 0.1, 0.1)  # train, dev, test, where the source has none
     seed: int = 0
     image_column: str = ""  # of a table, or field of JSON; "" means the usual names
@@ -20,7 +23,11 @@ class PrepareOptions(Options):
     allow_split_leaks: bool = False  # whether a photo, by content, may be in two splits
 
     def __post_init__(self):
-        require(self.min_count >= 1, f"min-count must be at least 1, not {self.min_count}")
+        require(
+            self.encoder_precision in ENCODER_PRECISIONS,
+            f"unknown encoder precision {self.encoder_precision!r}; choose {' or '.join(ENCODER_PRECISIONS)}",
+        )
+        require(self.min_count is None or self.min_count >= 1, f"min-count must be at least 1, not {self.min_count}")
         require(
             len(self.split) == 3 and all(0 <= share < math.inf for share in self.split) and sum(self.split) > 0,
             "split must be three shares for train, dev and test, such as 0.8,0.1,0.1,"

@@ -22,6 +22,7 @@ class TrainingOptions(Options):
     word_dropout: float = 0.1  # share of the words fed in that are replaced by <unk>
     flipped_share: float = 0.5  # of the photos whose captions can be said of them in a mirror: so many are, each time
     crops: int = 0  # random crops of every photo that are kept beside it, and seen in its place half of the time
+    photo_evenness: float = 0.0  # a caption of a photo that has n weighs n to the power of minus this
     max_tokens: int = 24  # a training caption is cut after so many tokens, the end included
     precision: str = "float32"  # of the products; "auto" is bfloat16 where the processor has it
     patience: int = 5  # epochs without a better dev CIDEr before training stops
@@ -41,6 +42,7 @@ class TrainingOptions(Options):
         require(0 <= self.ema_decay < 1, f"ema-decay must be at least 0 and below 1, not {self.ema_decay}")
         require(0 <= self.flipped_share <= 1, f"flipped-share must be from 0 to 1, not {self.flipped_share}")
         require(0 <= self.crops <= 100, f"crops must be at least 0 and at most 100, not {self.crops}")
+        require(0 <= self.photo_evenness <= 1, f"photo-evenness must be from 0 to 1, not {self.photo_evenness}")
         require(self.max_tokens >= 2, f"max-tokens must be at least 2, not {self.max_tokens}")
         require(self.warmup_steps >= 0, f"warmup-steps must be at least 0, not {self.warmup_steps}")
         require(self.clip_norm > 0, f"clip-norm must be above 0, not {self.clip_norm}")
@@ -81,3 +83,17 @@ class SelfCriticalOptions(Options):
             0 <= self.cross_entropy_share < 1,
             f"cross-entropy-share must be at least 0 and below 1, not {self.cross_entropy_share}",
         )
+
+
+@dataclass(frozen=True)
+class SettlingOptions(Options):
+    """How a decoder gets used to what its encoder gives in integers, once that has learned in float."""
+
+    epochs: int = 4
+    learning_rate: float = 1e-4  # peak
+    patience: int = 1  # epochs without a better dev score before it stops
+
+    def __post_init__(self):
+        require(self.epochs >= 1, f"settling epochs must be at least 1, not {self.epochs}")
+        require(self.patience >= 1, f"settling patience must be at least 1, not {self.patience}")
+        require(0 < self.learning_rate < math.inf, f"settling learning-rate must be above 0, not {self.learning_rate}")

@@ -9,7 +9,11 @@ import pytest
 from click.testing import CliRunner
 
 from captioner.cli import main
-from captioner.inference import Decoder
+from captioner.datasets import NamedSource, prepare, read_annotations
+from captioner.datasets.drawings import write_drawings
+from captioner.encoders import shipped_graph
+from captioner.inference import Decoder, Encoder
+from captioner.options import PrepareOptions
 
 
 @pytest.fixture
@@ -131,7 +135,8 @@ def test_the_page_of_a_model_without_attention_has_none(run, monkeypatch, tmp_pa
 def test_a_page_is_made_without_the_photos_where_their_features_are_known(run, drawings_dataset, tmp_path):
     folder = shutil.copytree(drawings_dataset.folder, tmp_path / "data")
     info = json.loads((folder / "dataset.json").read_text())
-    (folder / "dataset.json").write_text(json.dumps(info | {"images_dir": str(tmp_path / "gone")}))
+    info["sources"]["photos"]["images_dir"] = str(tmp_path / "gone")
+    (folder / "dataset.json").write_text(json.dumps(info))
     assert run("--split", "dev", "--html", tmp_path / "report.html", data_dir=folder).exit_code == 0
     _, pictures = content_of(tmp_path / "report.html")
     assert all(attention and not jpeg for jpeg, attention in pictures)
@@ -149,3 +154,85 @@ def test_a_page_that_cannot_be_written_is_refused_before_anything_is_captioned(r
     result = run("--html", tmp_path / name)
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == f"Error: {said.format(folder=tmp_path)}\n"
+
+
+# several sources
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """Two sets of drawings with the same names, mixed: "few" with 3 for dev, "more" with 4 and none for test."""
+    folder = tmp_path_factory.mktemp("mixed")
+    sources = []
+    for seed, (name, counts) in enumerate({"few": (2, 3, 1), "more": (2, 4, 0)}.items()):
+        source = write_drawings(folder / name, *counts, seed=seed)
+        sources.append(NamedSource(name, source, *read_annotations(source)))
+    encoder = Encoder(*shipped_graph("efficientnet-lite2-320", "int8"))
+    options = PrepareOptions(allow_split_leaks=True)
+    return prepare(sources, folder / "data", options, lambda photos: encoder, threads=2)
+
+
+def test_only_the_photos_of_a_source_are_scored_where_it_is_named(run, mixed, tmp_path):
+    of = {}
+    for name in ("few", "more"):
+        path = tmp_path / f"{name}.jsonl"
+        result = run("--split", "dev", "--source", name, "--predictions-out", path, data_dir=mixed.folder)
+        assert result.exit_code == 0
+        scores = json.loads(result.stdout)
+        assert (scores["source"], scores["num_photos"]) == (name, len(mixed.split("dev", name)))
+        of[name] = [json.loads(line) for line in path.read_text().splitlines()]
+        assert [line["image"] for line in of[name]] == [example.image for example in mixed.split("dev", name)]
+        assert all(line["image"].startswith(f"{name}/dev/") for line in of[name])
+    result = run("--split", "dev", "--predictions-out", tmp_path / "all.jsonl", data_dir=mixed.folder)
+    scores = json.loads(result.stdout)
+    assert "source" not in scores and scores["num_photos"] == 7
+    together = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text().splitlines()]
+    assert sorted(map(str, together)) == sorted(map(str, of["few"] + of["more"]))
+
+
+def test_predictions_of_a_source_are_scored_by_captioner_score_as_well(run, mixed, tmp_path):
+    path = tmp_path / "predictions.jsonl"
+    scores = json.loads(run("--split", "dev", "--predictions-out", path, data_dir=mixed.folder).stdout)
+    result = CliRunner().invoke(main, ["score", str(path), str(mixed.folder), "--split", "dev"])
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["bleu_1"] == scores["bleu_1"]
+
+
+def test_a_page_of_a_source_shows_its_photos(run, mixed, tmp_path):
+    arguments = "--split", "dev", "--source", "more", "--html", tmp_path / "report.html"
+    assert run(*arguments, data_dir=mixed.folder).exit_code == 0
+    content, pictures = content_of(tmp_path / "report.html")
+    assert content["result"]["source"] == "more"
+    expected = [list(example.captions) for example in mixed.split("dev", "more")]
+    assert [photo["references"] for photo in content["photos"]] == expected
+    assert all(jpeg for jpeg, _ in pictures)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--source", "none"], "no source 'none'; it has few, more"),
+        (["--source", "more", "--split", "test"], "more has no test split"),
+    ],
+)
+def test_a_source_that_is_not_there_is_one_line_before_a_model_is_loaded(run, mixed, monkeypatch, arguments, message):
+    monkeypatch.setattr("captioner.cli.evaluate.load_captioner", lambda model: pytest.fail("a model was loaded"))
+    result = run(*arguments, data_dir=mixed.folder)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {mixed.folder}: {message}\n"
+
+
+def test_a_source_of_a_dataset_that_is_not_mixed_is_one_line(run, drawings_dataset):
+    result = run("--split", "dev", "--source", "photos")
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {drawings_dataset.folder}: not mixed, so it has no source 'photos'\n"
+
+
+def test_a_dataset_that_an_earlier_version_prepared_is_one_line_that_says_to_prepare_it_again(run, mixed, tmp_path):
+    folder = shutil.copytree(mixed.folder, tmp_path / "data")
+    info = json.loads((folder / "dataset.json").read_text())
+    (folder / "dataset.json").write_text(json.dumps(info | {"format": 1}))
+    result = run(data_dir=folder)
+    assert (result.exit_code, result.stdout) == (1, "")
+    expected = f"{folder}: not of a version that this captioner reads; run `captioner prepare` again"
+    assert result.stderr == f"Error: {expected}\n"

@@ -13,6 +13,7 @@ from PIL import Image
 
 from captioner.cli import main
 from captioner.datasets import Dataset
+from captioner.model_folder import EncoderInfo
 from captioner.options import PrepareOptions
 
 SPLITS = {"train": ["a.jpg", "b.jpg"], "dev": ["c.jpg"]}
@@ -21,12 +22,12 @@ SPLITS = {"train": ["a.jpg", "b.jpg"], "dev": ["c.jpg"]}
 class FakeEncoder:
     """The mean colour of the photo; breaks off like Ctrl-C at a photo of colour `fail_at`, in whatever thread."""
 
-    key, image_size, num_regions, depth = "fake-0123", 8, 1, 3
+    key, image_size, num_regions, depth, quantization = "fake-0123", 8, 1, 3, None
 
     def __init__(self):
         self.seen, self.fail_at, self._lock = 0, None, Lock()
 
-    def __call__(self, images):
+    def encode(self, images):
         if self.fail_at is not None and (images == self.fail_at).all():
             raise KeyboardInterrupt
         with self._lock:
@@ -37,7 +38,7 @@ class FakeEncoder:
 @pytest.fixture
 def encoder(monkeypatch):
     made = FakeEncoder()
-    monkeypatch.setattr("captioner.cli.encoders.open_encoder", lambda name: made)
+    monkeypatch.setattr("captioner.encoders.opening.open_encoder", lambda path, key: made)
     return made
 
 
@@ -93,7 +94,8 @@ def test_a_whole_dataset_is_counted_on_stdout_and_nothing_failed(run, photos, tm
     result = run(photos, "--min-count", "1")
     assert result.exit_code == 0
     assert result.stdout == (
-        "train: 3 photos, 6 captions\ndev: 1 photos, 2 captions\ntest: 1 photos, 2 captions\nvocabulary: 8 tokens\n"
+        "train: 3 photos, 6 captions\ndev: 1 photos, 2 captions\ntest: 1 photos, 2 captions\n"
+        "vocabulary: 8 tokens, each seen 1 times or more\n"
     )
     assert result.stderr == f"{photos}: format sidecar, 5 photos with captions\n"
     assert Dataset.open(tmp_path / "data").splits == ("train", "dev", "test")
@@ -103,7 +105,8 @@ def test_flickr8k_is_recognised_and_a_lacking_split_is_no_failure(run, flickr8k,
     result = run(flickr8k)
     assert result.exit_code == 0
     assert result.stdout.splitlines()[:2] == ["train: 2 photos, 10 captions", "dev: 1 photos, 5 captions"]
-    assert json.loads((tmp_path / "data" / "dataset.json").read_text())["source_format"] == "flickr8k"
+    sources = json.loads((tmp_path / "data" / "dataset.json").read_text())["sources"]
+    assert [(name, source["format"]) for name, source in sources.items()] == [("flickr8k", "flickr8k")]
 
 
 def test_options_reach_the_dataset(run, photos, tmp_path):
@@ -115,6 +118,36 @@ def test_options_reach_the_dataset(run, photos, tmp_path):
     expected = {"min_count": 2, "split": [3.0, 1.0, 1.0], "seed": 7, "encoder": "efficientnet-lite2-320"}
     assert options.items() >= expected.items()
     assert result.stdout.startswith("train: 3 photos, 6 captions\ndev: 1 photos")
+
+
+def test_without_a_min_count_every_word_of_a_few_captions_is_learned_and_the_count_is_recorded(run, photos, tmp_path):
+    (photos / "train" / "a.txt").write_text("an aardvark\n")
+    result = run(photos)
+    assert result.exit_code == 0
+    assert result.stdout.splitlines()[-1] == "vocabulary: 10 tokens, each seen 1 times or more"
+    assert "aardvark" in Dataset.open(tmp_path / "data").tokenizer.tokens
+    info = json.loads((tmp_path / "data" / "dataset.json").read_text())
+    assert (info["tokenizer"]["min_count"], info["options"]["min_count"]) == (1, None)
+
+
+def test_a_min_count_that_leaves_few_words_is_said_with_what_learns_them_all(run, photos):
+    result = run(photos, "--min-count", "4")
+    assert result.stdout.splitlines()[-1] == "vocabulary: 5 tokens, each seen 4 times or more"
+    assert result.stderr.splitlines()[-1] == (
+        "few words are seen 4 times in the train captions; --min-count 1 learns them all"
+    )
+
+
+@pytest.mark.parametrize(("arguments", "precision"), [([], "int8"), (["--encoder-precision", "float"], "float")])
+def test_the_graph_is_found_by_name_and_precision_for_the_train_photos(
+    run, photos, tmp_path, monkeypatch, arguments, precision
+):
+    asked = []
+    monkeypatch.setattr("captioner.encoders.opening.find_graph", lambda *asked_for: asked.append(asked_for) or (0, ""))
+    assert run(photos, *arguments).exit_code == 0
+    train = [photos / "train" / f"{name}.png" for name in "abc"]
+    assert [given[:-1] for given in asked] == [("efficientnet-lite2-320", precision, tmp_path / "data", train)]
+    assert json.loads((tmp_path / "data" / "dataset.json").read_text())["options"]["encoder_precision"] == precision
 
 
 def test_captions_and_photos_may_lie_elsewhere(run, flickr8k, tmp_path):
@@ -143,10 +176,14 @@ def test_the_shipped_encoder_prepares_a_dataset_from_a_shell(photos, tmp_path):
     command = [sys.executable, "-m", "captioner", "prepare", str(photos), str(tmp_path / "data"), "--min-count", "1"]
     done = subprocess.run(command, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, f"{photos}: format sidecar, 5 photos with captions\n")
-    (path,) = (tmp_path / "data" / "features").glob("efficientnet-lite2-320-*.npy")
-    features = np.load(path, mmap_mode="r")
-    assert features.shape == (5, 100, 1960) and features.dtype == np.float16
-    assert (np.abs(features).max((1, 2)) > 0).all()
+    dataset = Dataset.open(tmp_path / "data")
+    encoder = EncoderInfo(**dataset.info["encoder"])
+    (folder,) = (tmp_path / "data" / "features").iterdir()
+    assert (folder.name, encoder.precision) == (encoder.key, "int8")
+    assert (folder / "rows.bin").stat().st_size == 5 * encoder.num_regions * encoder.depth
+    features, rows = dataset.features_of(list(dataset.examples), encoder)
+    assert features[rows].shape == (5, 100, encoder.depth)
+    assert (np.abs(features[rows]).max((1, 2)) > 0).all()
 
 
 # what is lost
@@ -242,11 +279,18 @@ def test_no_train_photo_is_one_line_and_exit_code_1(run, photos):
     assert_one_plain_error(run(photos), 1, "no photo of a train split can be used")
 
 
-@pytest.mark.parametrize("place", ["data", "data/features"])
-def test_a_file_where_a_folder_must_be_is_one_line_and_exit_code_1(run, photos, tmp_path, place):
-    (tmp_path / place).parent.mkdir(exist_ok=True)
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("data", "data: cannot be made (File exists)"),
+        ("data/features", "data/features/fake-0123: cannot be made (Not a directory)"),
+        ("data/features/fake-0123", "data/features/fake-0123: cannot be made (File exists)"),
+    ],
+)
+def test_a_file_where_a_folder_must_be_is_one_line_and_exit_code_1(run, photos, tmp_path, place, message):
+    (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / place).touch()
-    assert_one_plain_error(run(photos, "--min-count", "1"), 1, f"{tmp_path / place}: cannot be made (File exists)")
+    assert_one_plain_error(run(photos, "--min-count", "1"), 1, f"{tmp_path}/{message}")
 
 
 @pytest.mark.parametrize("name", ["dataset.json", "captions.jsonl", "vocabulary.txt"])
@@ -366,7 +410,7 @@ def test_only_a_check_goes_without_an_output_folder(photos):
 
 def test_options_of_before_these_are_still_read():
     old = {"format": "auto", "encoder": "efficientnet-lite2", "min_count": 5, "split": [0.8, 0.1, 0.1], "seed": 0}
-    assert PrepareOptions.from_json(old) == PrepareOptions(encoder="efficientnet-lite2")
+    assert PrepareOptions.from_json(old) == PrepareOptions(encoder="efficientnet-lite2", min_count=5)
 
 
 # wrong options
@@ -384,6 +428,8 @@ def test_options_of_before_these_are_still_read():
         (["--split", "inf,1,1"], "split must be three shares"),
         (["--split", "1,-1,1"], "split must be three shares"),
         (["--format", "xml"], "xml"),
+        (["--encoder-precision", "int4"], "int4"),
+        (["--add", "=photos"], "photos: a source cannot be named ''; give --add NAME=SOURCE"),
         (["--captions", __file__], "--captions does not go with the format sidecar"),
         (["--no-such-option"], "--no-such-option"),
     ],
@@ -419,9 +465,9 @@ def test_an_interrupted_run_gives_exit_code_130_and_goes_on_where_it_stopped(run
     interrupted = run(photos, "--min-count", "1")
     assert interrupted.exit_code == 130
     assert interrupted.stdout.strip() == "" and interrupted.stderr.splitlines()[-1] == "interrupted"
-    num_done = (tmp_path / "data" / "features" / "fake-0123.index.jsonl").read_bytes().count(b"\n")
+    num_done = (tmp_path / "data" / "features" / "fake-0123" / "index.jsonl").read_bytes().count(b"\n")
     assert 0 < num_done <= encoder.seen < 25
     encoder.seen, encoder.fail_at = 0, None
     assert run(photos, "--min-count", "1").exit_code == 0
     assert encoder.seen == 25 - num_done
-    assert not [name for name in os.listdir(tmp_path / "data") if name.startswith(".")]
+    assert [name for name in os.listdir(tmp_path / "data") if name.startswith(".")] == [".lock"]

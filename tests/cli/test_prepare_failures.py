@@ -2,6 +2,7 @@
 
 import os
 import resource
+import shutil
 from contextlib import contextmanager
 
 import pytest
@@ -16,15 +17,15 @@ from captioner.datasets import Dataset
 class MeanEncoder:
     """The mean colour of each quarter of the photo."""
 
-    key, image_size, num_regions, depth = "mean-0123", 8, 4, 3
+    key, image_size, num_regions, depth, quantization = "mean-0123", 8, 4, 3, None
 
-    def __call__(self, images):
+    def encode(self, images):
         return images.reshape(-1, 2, 4, 2, 4, 3).mean((2, 4)).reshape(-1, 4, 3) / 255
 
 
 @pytest.fixture(autouse=True)
 def encoder(monkeypatch):
-    monkeypatch.setattr("captioner.cli.encoders.open_encoder", lambda name: MeanEncoder())
+    monkeypatch.setattr("captioner.encoders.opening.open_encoder", lambda path, key: MeanEncoder())
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def assert_refused(done, message):
 @pytest.mark.parametrize(
     ("caption", "most_bytes", "message"),
     [
-        ("a dog runs", 1000, "features/mean-0123.npy: cannot be written (File too large)"),
+        ("a dog runs", 1000, "features/mean-0123: cannot be written (File too large)"),
         ("a dog runs " * 100, 9000, "data/captions.jsonl: cannot be written (File too large)"),
     ],
 )
@@ -89,6 +90,7 @@ def test_a_disk_that_is_full_harms_nothing_and_the_same_command_goes_on(folder, 
     assert_refused(refused, message)
     assert content_of(folder / "data") == before
     assert sorted(os.listdir(folder / "data")) == [
+        ".lock",
         "captions.jsonl",
         "dataset.json",
         "features",
@@ -104,25 +106,57 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_dataset(folder):
     add_photos(folder, 5, "a dog runs")
     with largest_file(10):
         refused = prepare(folder)
-    assert_refused(refused, "features/mean-0123.npy: cannot be written (File too large)")
+    assert_refused(refused, "features/mean-0123/cache.json: cannot be written (File too large)")
     assert not (folder / "data" / "dataset.json").exists()
     assert prepare(folder).exit_code == 0
     assert len(content_of(folder / "data")[1]) == 5
 
 
+def own(folder):
+    """Gives all of it to whom `as_nobody` is."""
+    for path in [folder, *folder.rglob("*")]:
+        if os.geteuid() == 0:
+            os.chown(path, 65534, -1)
+
+
 @pytest.mark.parametrize("num_more", [0, 3])
-def test_a_dataset_that_may_not_be_written_is_one_line_and_stays_as_it_was(folder, num_more):
+def test_a_dataset_of_which_nothing_may_be_written_is_one_line_and_stays_as_it_was(folder, num_more):
     add_photos(folder, 5, "a dog runs")
     assert prepare(folder).exit_code == 0
     before = content_of(folder / "data")
     add_photos(folder, num_more, "a cat")
     for path in [folder / "data", *(folder / "data").rglob("*")]:
         path.chmod(0o555 if path.is_dir() else 0o444)
-    name = "features/mean-0123.npy" if num_more else "dataset.json"
     with as_nobody():
         refused = prepare(folder)
-    assert_refused(refused, f"data/{name}: cannot be written (Permission denied)")
+    assert_refused(refused, "data/.lock: cannot be locked (Permission denied)")
     assert content_of(folder / "data") == before
+
+
+@pytest.mark.parametrize(
+    ("protected", "message"),
+    [
+        ("", "dataset.json: cannot be written"),
+        ("features/mean-0123/lock", "features/mean-0123/lock: cannot be locked"),
+        ("features/mean-0123/rows.bin", "features/mean-0123: cannot be written"),
+        ("features/mean-0123/index.jsonl", "features/mean-0123: cannot be written"),
+    ],
+)
+def test_a_part_that_may_not_be_written_is_one_line_and_the_dataset_stays_as_it_was(folder, protected, message):
+    add_photos(folder, 5, "a dog runs")
+    assert prepare(folder).exit_code == 0
+    before = content_of(folder / "data")
+    add_photos(folder, 3, "a cat")
+    own(folder / "data")
+    (folder / "data" / protected).chmod(0o555)
+    with as_nobody():
+        refused = prepare(folder)
+    assert_refused(refused, f"{folder}/data/{message} (Permission denied)")
+    assert content_of(folder / "data") == before
+    (folder / "data" / protected).chmod(0o755)
+    with as_nobody():
+        assert prepare(folder).exit_code == 0
+    assert len(content_of(folder / "data")[1]) == 8
 
 
 def test_a_folder_that_may_not_be_written_into_is_one_line(folder):
@@ -135,16 +169,25 @@ def test_a_folder_that_may_not_be_written_into_is_one_line(folder):
     folder.chmod(0o755)
 
 
-@pytest.mark.parametrize("locked", ["data", "data/features", "data/features/mean-0123.index.jsonl"])
-def test_a_dataset_that_may_not_be_read_is_one_line_that_names_what(folder, locked):
+@pytest.mark.parametrize(
+    ("locked", "message"),
+    [
+        ("", ".lock: cannot be locked"),
+        ("features", "features/mean-0123/cache.json: cannot be read"),
+        ("features/mean-0123", "features/mean-0123/cache.json: cannot be read"),
+        ("features/mean-0123/cache.json", "features/mean-0123/cache.json: cannot be read"),
+        ("features/mean-0123/index.jsonl", "features/mean-0123/index.jsonl: cannot be read"),
+    ],
+)
+def test_a_dataset_that_may_not_be_read_is_one_line_that_names_what(folder, locked, message):
     add_photos(folder, 5, "a dog runs")
     assert prepare(folder).exit_code == 0
-    (folder / locked).chmod(0)
-    message = f"{folder}/data/features/mean-0123.index.jsonl: cannot be read (Permission denied)"
+    own(folder / "data")
+    (folder / "data" / locked).chmod(0)
     with as_nobody():
         refused = prepare(folder)
-    assert_refused(refused, message)
-    (folder / locked).chmod(0o755)
+    assert_refused(refused, f"{folder}/data/{message} (Permission denied)")
+    (folder / "data" / locked).chmod(0o755)
     assert len(content_of(folder / "data")[1]) == 5
 
 
@@ -155,12 +198,35 @@ def test_a_file_in_place_of_the_output_is_one_line_and_stays(folder):
     assert (folder / "data").read_text() == "precious"
 
 
-def test_a_folder_in_place_of_the_features_is_one_line(folder):
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("cache.json", "mean-0123/cache.json: cannot be read (Is a directory)"),
+        ("index.jsonl", "mean-0123/index.jsonl: cannot be read (Is a directory)"),
+        ("rows.bin", "mean-0123: cannot be written (Is a directory)"),
+        ("lock", "mean-0123/lock: cannot be locked (Is a directory)"),
+    ],
+)
+def test_a_folder_in_place_of_a_file_of_the_features_is_one_line(folder, name, message):
     add_photos(folder, 5, "a dog runs")
     assert prepare(folder).exit_code == 0
-    (folder / "data" / "features" / "mean-0123.npy").unlink()
-    (folder / "data" / "features" / "mean-0123.npy").mkdir()
-    assert_refused(prepare(folder), "features/mean-0123.npy: cannot be written (Is a directory)")
+    path = folder / "data" / "features" / "mean-0123" / name
+    path.unlink()
+    path.mkdir()
+    assert_refused(prepare(folder), f"features/{message}")
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"format": 1}', "no JSON"])
+def test_features_that_are_no_cache_are_one_line_that_says_what_to_remove(folder, content):
+    add_photos(folder, 5, "a dog runs")
+    assert prepare(folder).exit_code == 0
+    path = folder / "data" / "features" / "mean-0123"
+    (path / "cache.json").write_text(content)
+    message = f"{path}/cache.json: not of a cache that can be read; remove {path} to encode anew"
+    assert_refused(prepare(folder), message)
+    shutil.rmtree(path)
+    assert prepare(folder).exit_code == 0
+    assert len(content_of(folder / "data")[1]) == 5
 
 
 # what is there already
@@ -198,6 +264,22 @@ def test_a_dataset_of_another_source_is_never_overwritten(folder):
     assert result.exit_code == 1
     assert f"{folder}/data: holds a dataset prepared from {(folder / 'photos').resolve()}" in result.stderr
     assert content_of(folder / "data") == before
+
+
+@pytest.mark.parametrize("content", ['{"format": 3, "sources": {}}', '{"format": 2', ""])
+def test_a_dataset_that_cannot_be_read_is_not_overwritten_until_its_dataset_json_is_taken_away(folder, content):
+    add_photos(folder, 2, "a dog\n")
+    assert prepare(folder).exit_code == 0
+    whole = content_of(folder / "data")
+    (folder / "data" / "dataset.json").write_text(content)
+    before = {path: path.read_bytes() for path in (folder / "data").rglob("*") if path.is_file()}
+    result = prepare(folder)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {folder}/data/dataset.json would be overwritten; give another folder\n"
+    assert {path: path.read_bytes() for path in (folder / "data").rglob("*") if path.is_file()} == before
+    (folder / "data" / "dataset.json").unlink()
+    assert prepare(folder).exit_code == 0
+    assert content_of(folder / "data") == whole
 
 
 def test_a_report_replaces_an_earlier_report_and_nothing_else(folder):

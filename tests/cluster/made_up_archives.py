@@ -1,6 +1,7 @@
 """Folders, tars and tables of photos, some of them broken."""
 
 import io
+import json
 import shutil
 import tarfile
 from pathlib import Path
@@ -56,7 +57,9 @@ def prepare(source, output, *options):
 
 
 def cache_of(folder):
-    """`(features, the text of their index)` of a prepared dataset."""
-    (rows,) = (folder / "features").glob("*.npy")
-    (index,) = (folder / "features").glob("*.index.jsonl")
-    return np.load(rows), index.read_text()
+    """`(integers, the text of their index)` of a prepared dataset; integers: (rows, regions, depth) int8."""
+    (cache,) = (folder / "features").iterdir()
+    told = json.loads((cache / "cache.json").read_text())
+    assert told["dtype"] == "int8"
+    rows = np.fromfile(cache / "rows.bin", np.int8).reshape(-1, told["num_regions"], told["depth"])
+    return rows, (cache / "index.jsonl").read_text()

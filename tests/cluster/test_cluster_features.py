@@ -8,9 +8,9 @@ from made_up_archives import cache_of, prepare, write_drawings_one_broken
 
 from captioner.cluster import features
 from captioner.cluster.features import FeatureWorker, RayEncoding
-from captioner.encoders import encoder_spec
+from captioner.encoders import shipped_graph
 
-ENCODER = "efficientnet-lite2-320"
+GRAPH_PATH, _ = shipped_graph("efficientnet-lite2-320", "int8")
 
 
 @pytest.fixture
@@ -50,9 +50,8 @@ def test_rows_index_and_problems_are_those_of_one_machine(source, alone, tmp_pat
     rows, index = cache_of(tmp_path / "out")
     np.testing.assert_array_equal(rows, alone[1][0])
     assert index == alone[1][1]
-    assert sorted(path.name for path in (tmp_path / "out" / "features").iterdir()) == sorted(
-        path.name for path in (tmp_path / "alone" / "features").iterdir()
-    )
+    out, one_machine = ({path.name for path in (tmp_path / name).rglob("*")} for name in ("out", "alone"))
+    assert out == one_machine
 
 
 def test_shards_of_a_run_that_was_broken_off_are_taken_up(source, alone, tmp_path, in_process):
@@ -80,7 +79,7 @@ def test_a_shard_that_is_there_is_not_encoded_again(source, tmp_path, in_process
     prepare(source, tmp_path / "out", "--engine", "ray")
     (part,) = (tmp_path / "out" / "features").glob("*.shards/*.npy")
     monkeypatch.setattr(features, "look_at", None)  # would be an error
-    job = {"graph": str(encoder_spec(ENCODER).tflite_path), "key": "k", "folder": str(part.parent)}
+    job = {"graph": str(GRAPH_PATH), "key": "k", "folder": str(part.parent)}
     assert FeatureWorker(job)({"id": int(part.stem)}) == {"id": int(part.stem), "said": "{}"}
 
 
@@ -90,5 +89,5 @@ def test_an_address_needs_the_engine(tmp_path):
 
 
 def test_it_is_an_encoding_like_any_other(tmp_path):
-    encoding = RayEncoding(encoder_spec(ENCODER).tflite_path, tmp_path / "shards", None)
+    encoding = RayEncoding(GRAPH_PATH, tmp_path / "shards", None)
     assert callable(encoding) and not (tmp_path / "shards").exists()

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from captioner.datasets import prepare, read_annotations
+from captioner.datasets import NamedSource, prepare, read_annotations
 from captioner.options import PrepareOptions
 
 
 class FakeEncoder:
     """The mean colour of each quarter of the photo. `seen` counts photos; after `fail_after` it breaks off."""
 
-    key, image_size, num_regions, depth = "fake-0123", 8, 4, 3
+    key, image_size, num_regions, depth, quantization = "fake-0123", 8, 4, 3, None
 
     def __init__(self, fail_after=None):
         self.seen, self.fail_after, self._lock = 0, fail_after, Lock()
 
-    def __call__(self, images):
+    def encode(self, images):
         with self._lock:  # it is called from several threads
             if self.fail_after is not None and self.seen + len(images) > self.fail_after:
                 raise KeyboardInterrupt
@@ -68,9 +68,9 @@ def prepare_folder():
     """A function `(source, output_dir, encoder, **options) -> Dataset`."""
 
     def prepared(source, output_dir, encoder, report=lambda done, total: None, threads=2, **options):
-        format_name, annotations = read_annotations(source)
+        named = NamedSource(source.stem, source, *read_annotations(source))
         options = PrepareOptions(**({"min_count": 1} | options))
-        return prepare(annotations, format_name, source, output_dir, options, encoder, threads, report)
+        return prepare([named], output_dir, options, lambda photos: encoder, threads, report)
 
     return prepared
 

@@ -1,20 +1,24 @@
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from captioner.datasets import Dataset
-from captioner.encoders import encoder_key, encoder_spec
-from captioner.errors import DatasetError, ModelError, OptionsError
+from captioner.datasets import Dataset, prepare, read_source
+from captioner.encoders import shipped_graph
+from captioner.errors import CaptionerError, DatasetError, ModelError, OptionsError
+from captioner.files import locked
 from captioner.images import read_image
 from captioner.inference import Encoder
+from captioner.options import PrepareOptions
 
 NAMES = [f"{number:02}.png" for number in range(20)]
 
@@ -33,6 +37,11 @@ def files_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
+def kept(features):
+    """What float features are after they were kept as float16."""
+    return features.astype(np.float16).astype(np.float32)
+
+
 # what is written
 
 
@@ -42,6 +51,7 @@ def test_a_prepared_dataset_holds_captions_vocabulary_features_and_how_it_came_a
     source = make_sidecars(tmp_path / "photos", ["train/a.png", "train/b.png", "val/c.png"], "a dog\n개가 뛴다\n")
     dataset = prepare_folder(source, tmp_path / "data", fake_encoder(), seed=3)
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == [
+        ".lock",
         "captions.jsonl",
         "dataset.json",
         "features",
@@ -52,12 +62,16 @@ def test_a_prepared_dataset_holds_captions_vocabulary_features_and_how_it_came_a
         '{"image": "train/a.png", "split": "train", "captions": ["a dog", "개가 뛴다"]}'
     )
     info = json.loads((tmp_path / "data" / "dataset.json").read_text(encoding="utf-8"))
-    assert info["source"] == info["images_dir"] == str(source) and info["source_format"] == "sidecar"
+    assert info["format"] == 2
+    assert info["sources"] == {"photos": {"source": str(source), "format": "sidecar", "images_dir": str(source)}}
     assert info["counts"] == {"train": {"photos": 2, "captions": 4}, "dev": {"photos": 1, "captions": 2}}
     assert info["options"]["seed"] == 3 and info["options"]["min_count"] == 1
     assert info["tokenizer"]["vocabulary_size"] == len(dataset.tokenizer) == 4 + 4
-    assert info["encoder"] == "fake-0123" and info["problems"] == []
-    assert dataset.splits == ("train", "dev")
+    shape = {"image_size": 8, "num_regions": 4, "depth": 3}
+    name = "efficientnet-lite2-320"  # of the options, which the fake one stands in for
+    assert info["encoder"] == {"name": name, "key": "fake-0123", **shape, "precision": "float"}
+    assert info["problems"] == []
+    assert dataset.splits == ("train", "dev") and dataset.sources == ("photos",)
     assert dataset.photo_path(dataset.examples[0]) == source / "train" / "a.png"
 
 
@@ -72,25 +86,28 @@ def test_features_are_what_the_encoder_says_of_what_read_image_gives(
     source = make_sidecars(tmp_path / "photos", NAMES)
     dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
     for image, features in features_by_image(dataset, fake_encoder()).items():
-        assert np.array_equal(features, fake_encoder()(read_image(source / image, 8)[None])[0].astype(np.float16))
+        assert np.array_equal(features, kept(fake_encoder().encode(read_image(source / image, 8)[None])[0]))
 
 
-def test_features_are_mapped_from_disk_as_float16(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+def test_features_are_given_with_the_row_of_each_example(tmp_path, make_sidecars, prepare_folder, fake_encoder):
     dataset = prepare_folder(make_sidecars(tmp_path / "photos", NAMES), tmp_path / "data", fake_encoder())
     features, rows = dataset.features_of(list(dataset.examples), fake_encoder())
-    assert isinstance(features, np.memmap) and features.dtype == np.float16 and features.shape == (20, 4, 3)
+    assert features.shape == (20, 4, 3) and features[rows].dtype == np.float32
     assert sorted(rows) == list(range(20))
+    some, few_rows = dataset.features_of(list(dataset.examples)[3:5], fake_encoder())
+    assert some.shape == (20, 4, 3) and few_rows.tolist() == rows[3:5].tolist()
 
 
 def test_the_shipped_encoder_prepares_the_same_features_it_gives_for_the_file(tmp_path, make_sidecars, prepare_folder):
-    encoder = Encoder(encoder_spec("efficientnet-lite2-320").tflite_path, encoder_key("efficientnet-lite2-320"), 2)
+    encoder = Encoder(*shipped_graph("efficientnet-lite2-320", "int8"), threads=2)
     source = make_sidecars(tmp_path / "photos", ["train/a.png", "train/b.png"])
     Image.effect_mandelbrot((300, 200), (-2, -1, 1, 1), 50).save(source / "train" / "b.png")
     dataset = prepare_folder(source, tmp_path / "data", encoder)
     found = features_by_image(dataset, encoder)["train/b.png"]
     expected = encoder(read_image(source / "train" / "b.png", encoder.image_size)[None])[0]
-    assert found.shape == (100, 1960)
-    assert np.linalg.norm(found - expected) < 1e-3 * np.linalg.norm(expected)
+    assert found.shape == (encoder.num_regions, encoder.depth)
+    np.testing.assert_array_equal(found, expected)
+    assert dataset.info["encoder"]["precision"] == "int8"
 
 
 def test_the_vocabulary_is_learned_from_train_captions_only(tmp_path, make_sidecars, prepare_folder, fake_encoder):
@@ -99,6 +116,39 @@ def test_the_vocabulary_is_learned_from_train_captions_only(tmp_path, make_sidec
     make_sidecars(source, ["test/c.png"], "three birds")
     dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
     assert dataset.tokenizer.tokens[4:] == ("dog", "one")
+
+
+def test_without_a_count_every_word_of_few_captions_is_learned_and_the_count_is_recorded(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder
+):
+    source = make_sidecars(tmp_path / "photos", ["train/a.png"], "one dog")
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder(), min_count=None)
+    assert dataset.tokenizer.tokens[4:] == ("dog", "one")
+    info = json.loads((tmp_path / "data" / "dataset.json").read_text())
+    assert info["tokenizer"] == dataset.tokenizer_settings == {"rules": 1, "min_count": 1, "vocabulary_size": 6}
+    assert info["options"]["min_count"] is None
+
+
+def test_without_a_count_more_captions_ask_for_words_that_are_seen_more_often(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder
+):
+    source = make_sidecars(tmp_path / "photos", NAMES, "a dog\n" * 1000)
+    (source / NAMES[0]).with_suffix(".txt").write_text("a cat\n")
+    dataset = prepare_folder(source, tmp_path / "data", fake_encoder(), min_count=None, split=(1.0, 0.0, 0.0))
+    assert dataset.tokenizer.tokens[4:] == ("a", "dog")
+    assert dataset.tokenizer_settings == {"rules": 1, "min_count": 2, "vocabulary_size": 6}
+
+
+def test_the_encoder_is_opened_for_the_train_photos(tmp_path, make_sidecars, fake_encoder):
+    source = make_sidecars(tmp_path / "photos", ["train/a.png", "train/b.png", "val/c.png", "test/d.png"])
+    given = []
+
+    def open_encoder(photos):
+        given.extend(photos)
+        return fake_encoder()
+
+    prepare([read_source("photos", source)], tmp_path / "data", PrepareOptions(), open_encoder, 1)
+    assert given == [source / "train" / "a.png", source / "train" / "b.png"]
 
 
 def test_names_that_are_no_valid_text_are_prepared(tmp_path, make_sidecars, prepare_folder, fake_encoder):
@@ -120,7 +170,7 @@ def test_progress_counts_every_photo_once(tmp_path, make_sidecars, prepare_folde
     assert told == [(num_done, 20) for num_done in range(21)]
     told.clear()
     prepare_folder(source, tmp_path / "data", fake_encoder(), report=lambda *counts: told.append(counts))
-    assert told == [(19, 20), (20, 20)]
+    assert told == [(num_done, 20) for num_done in range(21)]
 
 
 # what cannot be used
@@ -161,9 +211,9 @@ def test_a_photo_that_vanishes_while_it_is_encoded_does_no_harm(tmp_path, make_s
     source = make_sidecars(tmp_path / "photos", NAMES)
 
     class Vandal(fake_encoder):
-        def __call__(self, images):
+        def encode(self, images):
             shutil.rmtree(source, ignore_errors=True)
-            return super().__call__(images)
+            return super().encode(images)
 
     dataset = prepare_folder(source, tmp_path / "data", Vandal(), split=(1.0, 0.0, 0.0))
     assert 1 <= len(dataset.examples) < 20
@@ -238,18 +288,17 @@ PREPARE_SLOWLY = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from captioner.datasets import prepare, read_annotations
+from captioner.datasets import prepare, read_source
 from captioner.options import PrepareOptions
 
 class SlowEncoder:
-    key, image_size, num_regions, depth = "fake-0123", 8, 4, 3
-    def __call__(self, images):
+    key, image_size, num_regions, depth, quantization = "fake-0123", 8, 4, 3, None
+    def encode(self, images):
         time.sleep(0.02)
         return images.reshape(-1, 2, 4, 2, 4, 3).mean((2, 4)).reshape(-1, 4, 3) / 255
 
 source, output_dir = map(Path, sys.argv[1:])
-name, annotations = read_annotations(source)
-prepare(annotations, name, source, output_dir, PrepareOptions(min_count=1), SlowEncoder(), 1)
+prepare([read_source("photos", source)], output_dir, PrepareOptions(min_count=1), lambda photos: SlowEncoder(), 1)
 """
 
 
@@ -259,7 +308,7 @@ def test_a_process_killed_in_the_middle_loses_at_most_what_was_under_way(
     names = [f"{number:03}.png" for number in range(200)]
     source = make_sidecars(tmp_path / "photos", names)
     process = subprocess.Popen([sys.executable, "-c", PREPARE_SLOWLY, str(source), str(tmp_path / "data")])
-    index_path = tmp_path / "data" / "features" / "fake-0123.index.jsonl"
+    index_path = tmp_path / "data" / "features" / "fake-0123" / "index.jsonl"
     deadline = time.monotonic() + 60
     while not (index_path.exists() and index_path.read_bytes().count(b"\n") >= 10):
         assert process.poll() is None and time.monotonic() < deadline
@@ -280,7 +329,7 @@ def test_a_torn_last_line_of_the_index_costs_one_photo(tmp_path, make_sidecars, 
     source = make_sidecars(tmp_path / "photos", NAMES)
     dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
     expected = features_by_image(dataset, fake_encoder())
-    index_path = tmp_path / "data" / "features" / "fake-0123.index.jsonl"
+    index_path = tmp_path / "data" / "features" / "fake-0123" / "index.jsonl"
     os.truncate(index_path, index_path.stat().st_size - 9)
     encoder = fake_encoder()
     dataset = prepare_folder(source, tmp_path / "data", encoder)
@@ -288,15 +337,90 @@ def test_a_torn_last_line_of_the_index_costs_one_photo(tmp_path, make_sidecars, 
     assert_same_features(features_by_image(dataset, encoder), expected)
 
 
-def test_a_feature_file_that_was_harmed_is_made_anew(tmp_path, make_sidecars, prepare_folder, fake_encoder):
+def test_rows_that_were_cut_off_are_encoded_again(tmp_path, make_sidecars, prepare_folder, fake_encoder):
     source = make_sidecars(tmp_path / "photos", NAMES)
     dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
     expected = features_by_image(dataset, fake_encoder())
-    os.truncate(tmp_path / "data" / "features" / "fake-0123.npy", 200)
-    with pytest.raises(DatasetError, match=r"20 photos have no features of fake-0123, the first .*prepare` again"):
+    os.truncate(tmp_path / "data" / "features" / "fake-0123" / "rows.bin", 200)  # of 24 bytes each
+    with pytest.raises(DatasetError, match=r"12 photos have no features of fake-0123, the first .*prepare` again"):
         features_by_image(Dataset.open(tmp_path / "data"), fake_encoder())
-    dataset = prepare_folder(source, tmp_path / "data", fake_encoder())
+    encoder = fake_encoder()
+    dataset = prepare_folder(source, tmp_path / "data", encoder)
+    assert encoder.seen == 12
     assert_same_features(features_by_image(dataset, fake_encoder()), expected)
+
+
+# two at once
+
+
+def test_a_run_that_waited_does_not_overwrite_what_another_source_became_meanwhile(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder
+):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    other = make_sidecars(tmp_path / "others", NAMES, "a cat\n", first=50)
+    elsewhere = prepare_folder(other, tmp_path / "elsewhere", fake_encoder()).folder
+    data_dir, said, with_lock = tmp_path / "data", [], ExitStack()
+    data_dir.mkdir()
+    with_lock.enter_context(locked(data_dir / ".lock", str(data_dir), said.append))
+
+    def say(line):
+        said.append(line)
+        for name in ("captions.jsonl", "vocabulary.txt", "dataset.json"):
+            shutil.copy(elsewhere / name, data_dir / name)
+        with_lock.close()
+
+    encoder = fake_encoder()
+    with pytest.raises(CaptionerError) as caught:
+        prepare([read_source("photos", source)], data_dir, PrepareOptions(), lambda photos: encoder, 1, say=say)
+    assert str(caught.value) == f"{data_dir}: holds a dataset prepared from {other}; give another folder"
+    assert said == [f"waiting for process {os.getpid()} on {platform.node()}, which is writing {data_dir}"]
+    assert encoder.seen == 0 and Dataset.open(data_dir).examples == Dataset.open(elsewhere).examples
+
+
+# what an earlier version prepared
+
+
+def as_earlier_version(folder):
+    """Makes the dataset one as the version before wrote it."""
+    info = json.loads((folder / "dataset.json").read_text())
+    ((_, source),) = info.pop("sources").items()
+    encoder = info.pop("encoder")
+    encoder.pop("precision")
+    earlier = {"format": 1, "source": source["source"], "source_format": source["format"]}
+    earlier |= {"images_dir": source["images_dir"], "encoder": encoder["key"], "encoder_info": encoder}
+    (folder / "dataset.json").write_text(json.dumps(info | earlier))
+    shutil.rmtree(folder / "features")
+    (folder / "features").mkdir()
+    np.save(folder / "features" / f"{encoder['key']}.npy", np.zeros((20, 4, 3), np.float16))
+    lines = (json.dumps({"image": name, "stamp": [1, 2], "row": row}) for row, name in enumerate(NAMES))
+    (folder / "features" / f"{encoder['key']}.index.jsonl").write_text("\n".join(lines) + "\n")
+    (folder / ".lock").unlink()
+    return folder
+
+
+def test_a_dataset_that_an_earlier_version_prepared_is_to_be_prepared_again_into_its_folder(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder
+):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    whole = prepare_folder(source, tmp_path / "whole", fake_encoder())
+    data_dir = as_earlier_version(prepare_folder(source, tmp_path / "data", fake_encoder()).folder)
+    expected = f"{data_dir}: not of a version that this captioner reads; run `captioner prepare` again"
+    assert refused(data_dir) == expected
+    again = prepare_folder(source, data_dir, fake_encoder())
+    assert again.examples == whole.examples and again.info == whole.info
+    assert_same_features(features_by_image(again, fake_encoder()), features_by_image(whole, fake_encoder()))
+
+
+def test_a_dataset_that_an_earlier_version_prepared_from_another_source_is_not_overwritten(
+    tmp_path, make_sidecars, prepare_folder, fake_encoder
+):
+    source = make_sidecars(tmp_path / "photos", NAMES)
+    data_dir = as_earlier_version(prepare_folder(source, tmp_path / "data", fake_encoder()).folder)
+    other = make_sidecars(tmp_path / "others", NAMES)
+    before = files_of(data_dir)
+    with pytest.raises(CaptionerError, match=f"data: holds a dataset prepared from {source}; give another folder"):
+        prepare_folder(other, data_dir, fake_encoder())
+    assert files_of(data_dir) == before
 
 
 # changes of the source
@@ -313,7 +437,7 @@ def test_a_photo_that_changed_on_disk_is_encoded_again_and_no_other(
     after = features_by_image(dataset, encoder)
     assert encoder.seen == 1
     assert {image for image in after if not np.array_equal(after[image], before[image])} == {NAMES[7]}
-    assert np.array_equal(after[NAMES[7]], encoder(read_image(source / NAMES[7], 8)[None])[0].astype(np.float16))
+    assert np.array_equal(after[NAMES[7]], kept(encoder.encode(read_image(source / NAMES[7], 8)[None])[0]))
 
 
 def test_a_photo_of_the_same_size_and_name_but_other_pixels_is_encoded_again(
@@ -337,15 +461,15 @@ def test_an_encoder_of_the_same_name_with_other_weights_reads_nothing_of_the_fir
     class Negative(fake_encoder):
         key = "fake-4567"
 
-        def __call__(self, images):
-            return 1 - super().__call__(images)
+        def encode(self, images):
+            return 1 - super().encode(images)
 
     source = make_sidecars(tmp_path / "photos", NAMES)
     first = prepare_folder(source, tmp_path / "data", fake_encoder())
     expected = features_by_image(first, fake_encoder())
     other = Negative()
     second = prepare_folder(source, tmp_path / "data", other)
-    assert other.seen == 20 and second.info["encoder"] == "fake-4567"
+    assert other.seen == 20 and second.info["encoder"]["key"] == "fake-4567"
     found = features_by_image(second, other)
     assert all(np.allclose(found[image], 1 - expected[image], atol=1e-3) for image in expected)
     assert_same_features(features_by_image(second, fake_encoder()), expected)
@@ -368,7 +492,7 @@ def test_a_dataset_grows_and_what_was_encoded_stays(tmp_path, make_sidecars, pre
     source = make_sidecars(tmp_path / "photos", NAMES)
     before = prepare_folder(source, tmp_path / "data", fake_encoder())
     cache = before.feature_cache(fake_encoder())
-    old_rows, old_features = dict(cache.rows), np.array(cache.features())
+    old_rows, old_features = dict(cache.rows), cache.features()[:]
     make_sidecars(source, [f"new{number}.png" for number in range(300)], first=50)
     encoder = fake_encoder()
     after = prepare_folder(source, tmp_path / "data", encoder)

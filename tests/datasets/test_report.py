@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from captioner.datasets import Annotations, Example, Problem
+from captioner.datasets import Annotations, Example, NamedSource, Problem
+from captioner.datasets.mixing import Mix
 from captioner.datasets.report import check, describe, report_lines
 from captioner.options import PrepareOptions
 from captioner.tokenizer import Tokenizer
@@ -118,6 +119,26 @@ def test_the_report_as_text():
     ]
 
 
+def test_sources_are_told_apart_where_there_are_several():
+    examples = [
+        Example("a/1.jpg", ("a dog", "the dog"), "train", "a"),
+        Example("a/2.jpg", ("a dog",), "test", "a"),
+        Example("b/1.jpg", ("a cat",), "train", "b"),
+    ]
+    report = describe(examples, [], [])
+    assert report["sources"] == {
+        "a": {"train": {"photos": 1, "captions": 2}, "test": {"photos": 1, "captions": 1}},
+        "b": {"train": {"photos": 1, "captions": 1}},
+    }
+    assert report_lines(report)[:4] == [
+        "photos      3 (train 2, test 1)",
+        "  a: 2 photos (train 1, test 1), 3 captions",
+        "  b: 1 photos (train 1), 1 captions",
+        "captions    4, 1 to 2 a photo, 1.33 on average",
+    ]
+    assert describe(EXAMPLES, [], [])["sources"] == {}
+
+
 def test_of_very_many_the_first_are_named_and_the_rest_counted():
     problems = [Problem("missing photo", f"{number}.jpg") for number in range(1030)]
     lines = report_lines(describe(EXAMPLES[2:], problems, []))
@@ -138,7 +159,8 @@ def test_a_check_reads_every_photo_to_its_end_and_draws_splits(tmp_path, make_ph
     (tmp_path / "5.png").write_bytes((tmp_path / "6.png").read_bytes())
     annotations = Annotations(tmp_path, [Example(name, ("a dog",), None) for name in names])
     told = []
-    report, problems = check(annotations, PrepareOptions(seed=3), 2, lambda *counts: told.append(counts))
+    mix = Mix.of([NamedSource("photos", tmp_path, "sidecar", annotations)])
+    report, problems = check(mix, PrepareOptions(seed=3), 2, lambda *counts: told.append(counts))
     assert [(p.kind, p.where) for p in problems] == [("corrupt photo", "3.png"), ("missing photo", "4.png")]
     assert report["photos"] == 8 and sum(counts["photos"] for counts in report["splits"].values()) == 8
     assert report["copies"] == [["5.png", "6.png"]] and report["split_leaks"] == []
