@@ -15,7 +15,7 @@ from pathlib import Path
 import captioner
 from captioner import Captioner
 from captioner.datasets import Dataset
-from captioner.encoders import encoder_key, encoder_spec
+from captioner.encoders import shipped_graph
 from captioner.evaluation import caption_examples
 from captioner.files import sha256_of, write_json, write_text
 from captioner.model_folder import (
@@ -100,10 +100,10 @@ def under_todays_key(folder: ModelFolder) -> ModelFolder:
 
     A run keeps the key of its day, but features are prepared, and looked for, under today's.
     """
-    spec = encoder_spec(folder.encoder.name)
-    if spec.tflite_path is None or sha256_of(spec.tflite_path) != sha256_of(folder.encoder_graph_path):
+    shipped = shipped_graph(folder.encoder.name, folder.encoder.precision)
+    if shipped is None or sha256_of(shipped[0]) != sha256_of(folder.encoder_graph_path):
         return folder
-    return replace(folder, encoder=replace(folder.encoder, key=encoder_key(spec.name)))
+    return replace(folder, encoder=replace(folder.encoder, key=shipped[1]))
 
 
 if __name__ == "__main__":

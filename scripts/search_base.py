@@ -48,7 +48,7 @@ def parse_variation(text: str) -> dict[str, str]:
 
 
 def train_one(data_dir: Path, output_dir: Path, network: NetworkOptions, training: TrainingOptions) -> ModelFolder:
-    from captioner.cli.encoders import encoder_of
+    from captioner.encoders.opening import encoder_of
     from captioner.training import Listener, Run, train
 
     dataset = Dataset.open(data_dir)

@@ -1,5 +1,7 @@
 """`captioner train`"""
 
+import math
+
 import click
 
 from captioner.cli.sample import SAMPLE_DIR, prepare_sample, sample_options, show_sample
@@ -46,6 +48,24 @@ from captioner.quiet import without_native_chatter
     show_default=True,
     help="Train on one GPU or processor, or share every step's photos among all GPUs of this machine.",
 )
+@click.option(
+    "--source-weights",
+    metavar="NAME=X,...",
+    help="How often the photos of a source are seen in an epoch, where DATA_DIR was mixed.  [default: 1 for each]",
+)
+@option_of(
+    "--photo-evenness",
+    "0",
+    "From 0 to 1: at 0 every caption counts as much as any other, at 1 every photo, however many captions it has.",
+    type=float,
+    metavar="X",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["float32", "bfloat16", "auto"]),
+    help="Of matrix products; auto is bfloat16 where the processor or GPU has it: quicker, a little coarser."
+    "  [default: float32]",
+)
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on with an interrupted run.")
 def train(
     data_dir,
@@ -61,6 +81,9 @@ def train(
     objective,
     self_critical_epochs,
     devices,
+    source_weights,
+    photo_evenness,
+    precision,
     resume,
 ):
     """Train a captioner on a prepared dataset.
@@ -82,10 +105,19 @@ def train(
     if (data_dir is None) != (output_dir is None):
         raise click.UsageError("give both DATA_DIR and OUTPUT_DIR, or neither for the sample")
     is_sample = data_dir is None
-    for option, is_given in (("--init", init is not None), ("--fine-tune-encoder", fine_tune_encoder)):
+    of_data = {"--init": init is not None, "--fine-tune-encoder": fine_tune_encoder, "--source-weights": source_weights}
+    for option, is_given in of_data.items():
         if is_sample and is_given:
             raise click.UsageError(f"{option} goes with DATA_DIR and OUTPUT_DIR")
-    network, training = network | {"decoder": decoder}, training | {"crops": crops}
+    network, training = (
+        network | {"decoder": decoder},
+        training
+        | {
+            "crops": crops,
+            "photo_evenness": photo_evenness,
+            "precision": precision,
+        },
+    )
     tuning = {"epochs": fine_tune_epochs, "learning_rate": fine_tune_learning_rate}
     if not fine_tune_encoder and set(tuning.values()) != {None}:
         raise click.UsageError("--fine-tune-epochs and --fine-tune-learning-rate go with --fine-tune-encoder")
@@ -108,7 +140,17 @@ def train(
     if is_sample:
         data_dir, output_dir = prepare_sample(), SAMPLE_DIR
     folder = _train(
-        data_dir, output_dir, network, training, DecodingOptions(), source, tuning, speaking, devices, resume
+        data_dir,
+        output_dir,
+        resume,
+        network=network,
+        training=training,
+        decoding=DecodingOptions(),
+        init=source,
+        fine_tuning=tuning,
+        self_critical=speaking,
+        devices=devices,
+        source_weights=_parse_source_weights(source_weights),
     )
     if is_sample:
         show_sample(folder, data_dir)
@@ -127,20 +169,38 @@ def _as_second_phase(training: dict, second: dict, option: str, learning_rate: s
     return training | {"epochs": None, "learning_rate": None}, second
 
 
-def _train(data_dir, output_dir, network, training, decoding, source, tuning, speaking, devices, resume):
-    from captioner.cli.encoders import encoder_of
+def _parse_source_weights(text: str | None) -> dict[str, float]:
+    from captioner.errors import OptionsError
+
+    weights = {}
+    for part in text.split(",") if text is not None else ():
+        name, _, value = (each.strip() for each in part.rpartition("="))
+        try:
+            weight = float(value)
+        except ValueError:
+            weight = math.nan
+        if not name or name in weights or not 0 < weight <= 100:
+            raise OptionsError(f"--source-weights takes NAME=X,... with X above 0 and at most 100, not {text!r}")
+        weights[name] = weight
+    return weights
+
+
+def _train(data_dir, output_dir, resume, init, source_weights, **settings):
     from captioner.datasets import Dataset
+    from captioner.encoders.opening import encoder_of
 
     dataset = Dataset.open(data_dir)
     dataset.split("train")  # refuses a dataset without one before TensorFlow is loaded
+    for name in source_weights:
+        dataset.check_mixed(name)
     encoder, graph_path = encoder_of(dataset)
-    if source is not None and source.encoder.key != encoder.key:  # a model goes on with its own eyes
-        encoder, graph_path = source.encoder, source.encoder_graph_path
+    if init is not None and init.encoder.key != encoder.key:  # a model goes on with its own eyes
+        encoder, graph_path = init.encoder, init.encoder_graph_path
     say("loading TensorFlow")
     with without_native_chatter():
         from captioner.training import Listener, Run, train
 
-    run = Run(dataset, output_dir, encoder, graph_path, network, training, decoding, source, tuning, speaking, devices)
+    run = Run(dataset, output_dir, encoder, graph_path, init=init, source_weights=source_weights, **settings)
     return train(run, resume, Listener(say, _show_progress))
 
 

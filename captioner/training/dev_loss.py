@@ -20,7 +20,7 @@ class TeacherForcedLoss:
         """lessons: the captions that are asked about, cut as those of training are; of photos as the network sees."""
         self._network, self._lessons = network, lessons
         grid = tf.TensorSpec((None, None, None), tf.int32)
-        features = tf.TensorSpec((None, network.num_regions, network.depth), tf.float16)
+        features = tf.TensorSpec((None, network.num_regions, network.depth), tf.float32)
         weights = tf.TensorSpec((None, None, None), tf.float32)
         self._sum = tf.function(self._sum_of, input_signature=[features, grid, grid, weights])
 
@@ -33,5 +33,5 @@ class TeacherForcedLoss:
 
     def _sum_of(self, features, tokens, targets, weights):
         packing = Packing.of(tf.math.count_nonzero(weights, axis=-1, dtype=tf.int32), tf.shape(tokens)[2])
-        logits = self._network(tf.cast(features, tf.float32), tokens, packing=packing, training=False)
+        logits = self._network(features, tokens, packing=packing, training=False)
         return weighted_loss(logits, packing.pack(targets), packing.pack(weights), label_smoothing=0.0)

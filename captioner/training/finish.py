@@ -2,16 +2,19 @@
 
 import platform
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from captioner import __version__
-from captioner.encoders import encoder_spec, key_of
+from captioner.encoders import encoder_spec, graph_key, key_of
 from captioner.encoders.export import export_encoder, round_kernels
+from captioner.encoders.exported import readable
+from captioner.encoders.integer_graph import NUM_CALIBRATION_PHOTOS, draw_photos, export_integer_encoder
 from captioner.encoders.weights_file import hash_weights
 from captioner.evaluation import caption_examples, score_examples
 from captioner.files import write_json, write_text, written_whole
@@ -69,21 +72,39 @@ def write_model(
     return ModelFolder.open(folder)
 
 
+def copy_model(run: Run, folder: ModelFolder, others: Sequence[str]) -> ModelFolder:
+    """The finished model of another folder in that of the run, under its name. others: files that go with it."""
+    for name in (VOCABULARY, DECODER_WEIGHTS, ENCODER_GRAPH, ENCODER_WEIGHTS, DECODER_GRAPH, *others):
+        if (folder.path / name).exists():
+            _copy(folder.path / name, run.output_dir / name)
+    _write_record(run, folder.encoder, folder.training)
+    return ModelFolder.open(run.output_dir)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with written_whole(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
 def _copy_encoder(run: Run) -> EncoderInfo:
     copies = {ENCODER_GRAPH: run.encoder_graph_path, ENCODER_WEIGHTS: run.encoder_weights_path}
     for name, path in copies.items():
         if path is not None:
-            with written_whole(run.output_dir / name) as temporary:
-                shutil.copyfile(path, temporary)
+            _copy(path, run.output_dir / name)
     return run.encoder
 
 
 def _write_encoder(run: Run, tuned: keras.Model) -> EncoderInfo:
-    """Writes the tuned encoder, whose key is of its own weights."""
-    round_kernels(tuned)  # as the graph has them
+    """Writes the tuned encoder, whose key is its own."""
+    round_kernels(tuned)  # as the weights file, and a graph in float, have them
     save_weights(tuned, run.output_dir / ENCODER_WEIGHTS, _as_float16_where_exact)
-    export_encoder(tuned, run.output_dir / ENCODER_GRAPH)
-    return replace(run.encoder, key=key_of(run.encoder.name, hash_weights(tuned)))
+    name, graph_path = run.encoder.name, run.output_dir / ENCODER_GRAPH
+    if run.encoder.precision == "float":
+        export_encoder(tuned, graph_path)
+        return replace(run.encoder, key=key_of(name, hash_weights(tuned)))
+    photos = draw_photos([run.dataset.photo_path(each) for each in run.dataset.split("train")], NUM_CALIBRATION_PHOTOS)
+    export_integer_encoder(tuned, readable(photos, run.encoder.image_size), graph_path)
+    return replace(run.encoder, key=graph_key(name, graph_path))
 
 
 def _as_float16_where_exact(array: np.ndarray) -> np.ndarray:
@@ -100,10 +121,28 @@ def _write_record(run: Run, encoder: EncoderInfo, record: dict) -> None:
 
 
 def _record(run: Run, encoder: EncoderInfo, network: CaptionNetwork, progress: Progress) -> dict:
+    record = _record_alone(run, encoder, network, progress)
+    if run.part_of is None:
+        return record
+    tuned = run.init.training  # of the run that this one ends
+    settling = run.settling.to_json() | _began_with(progress)
+    settling |= {"best_epoch": record["best_epoch"], "history": record["epochs"], "seconds": record["seconds"]}
+    return tuned | {
+        "run": run.recorded_identity,
+        "encoder": record["encoder"],
+        "settling": settling,
+        "seconds": round(tuned["seconds"] + record["seconds"], 1),
+    }
+
+
+def _record_alone(run: Run, encoder: EncoderInfo, network: CaptionNetwork, progress: Progress) -> dict:
     return {
         "captioner": __version__,
         "dataset": {
-            "source_format": run.dataset.info["source_format"],
+            "sources": {
+                name: {"format": source["format"], "weight": run.source_weights.get(name, 1.0)}
+                for name, source in run.dataset.info["sources"].items()
+            },
             "counts": run.dataset.info["counts"],
             "prepared_with": run.dataset.info["options"],
             "tokenizer": run.tokenizer.settings | {"vocabulary_size": len(run.tokenizer)},
@@ -126,6 +165,8 @@ def _record(run: Run, encoder: EncoderInfo, network: CaptionNetwork, progress: P
 
 def _fine_tuning(run: Run, progress: Progress) -> dict:
     cut = {"cut": encoder_spec(run.encoder.name).cut, "began_with": run.encoder.key}
+    if run.encoder.precision == "int8":
+        cut["calibration"] = {"photos": NUM_CALIBRATION_PHOTOS, "of": "train", "seed": 0}
     return run.fine_tuning.to_json() | cut | _began_with(progress)
 
 

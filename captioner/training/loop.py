@@ -2,6 +2,8 @@
 
 import csv
 import shutil
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -10,20 +12,21 @@ from captioner.errors import ModelError
 from captioner.files import check_writable, make_folder, written_whole
 from captioner.model import CaptionNetwork, build_network, check_growth, grown_network, load_weights
 from captioner.model_folder import DECODER_WEIGHTS, ModelFolder, is_model
+from captioner.options import SettlingOptions
 from captioner.outputs.figures import draw_learning_curves
 from captioner.outputs.samples import draw_samples
 from captioner.training.board import FOLDER as BOARD
 from captioner.training.board import Board
 from captioner.training.checkpoint import Progress, load_checkpoint
 from captioner.training.devices import DEVICES, EveryDevice, OneDevice
-from captioner.training.finish import write_model
+from captioner.training.finish import copy_model, write_model
 from captioner.training.phase import scores_text
 from captioner.training.phases import first_phase, second_phase
 from captioner.training.photos import encode_photos, encode_views
 from captioner.training.run import CHECKPOINT, Listener, Run
 from captioner.training.samples import DevSamples, Said
 from captioner.training.seeing import Eyes, look_at_photos
-from captioner.training.standing import CURVES, LOG, OUTPUTS, SAMPLES, is_finished
+from captioner.training.standing import CURVES, LOG, OUTPUTS, SAMPLES, TUNED, check_nothing_else, is_finished
 
 
 def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
@@ -35,10 +38,42 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
     """
     make_folder(run.output_dir)
     if not resume:
-        _clear(run.output_dir)
+        _clear(run)
+    return _tune_and_settle(run, listener) if run.ends_in_settling else _train_alone(run, listener)
+
+
+def _tune_and_settle(run: Run, listener: Listener) -> ModelFolder:
+    """A run in two: the encoder learns in float, in a folder inside; the decoder settles on what it gives in integers.
+
+    What the first gave is removed when the second is finished.
+    """
+    tuning, tuned_dir = replace(run, output_dir=run.output_dir / TUNED), run.output_dir / TUNED
+    has_ended = is_model(run.output_dir) and not run.checkpoint_path.exists()
+    if (has_ended or not tuned_dir.exists()) and is_finished(run):
+        _remove_tuned(run)  # of which a kill may have left something
+        return _finished(run, listener)
+    if not is_model(tuned_dir):
+        check_nothing_else(run)
+    tuned = ModelFolder.open(tuned_dir) if is_finished(tuning) else _train_alone(tuning, listener)
+    if tuned.training["fine_tuning"]["is_kept"]:
+        encoder = {"encoder": tuned.encoder, "encoder_graph_path": tuned.encoder_graph_path}
+        second = {"fine_tuning": None, "self_critical": None, "settling": SettlingOptions()}
+        folder = _train_alone(replace(run, init=tuned, part_of=run, **encoder, **second), listener)
+    else:
+        folder = copy_model(run, tuned, (LOG, CURVES, SAMPLES))
+    _remove_tuned(run)
+    return folder
+
+
+def _finished(run: Run, listener: Listener) -> ModelFolder:
+    listener.say(f"{run.output_dir} holds a finished model; --no-resume trains it anew")
+    return ModelFolder.open(run.output_dir)
+
+
+def _train_alone(run: Run, listener: Listener) -> ModelFolder:
+    make_folder(run.output_dir)
     if is_finished(run):
-        listener.say(f"{run.output_dir} holds a finished model; --no-resume trains it anew")
-        return ModelFolder.open(run.output_dir)
+        return _finished(run, listener)
     check_writable(run.output_dir)
     _check_init(run)
 
@@ -76,8 +111,10 @@ def _learn(
     board, dev = Board(run.output_dir), DevSamples(run)
 
     def log(row: dict, said: list[Said]) -> None:
-        _write_log(run.output_dir / LOG, progress.history)
-        draw_learning_curves(progress.history, progress.best_epoch, run.output_dir / CURVES)
+        before = [] if run.part_of is None else run.init.training["epochs"]
+        history = [*before, *(row | {"epoch": len(before) + row["epoch"]} for row in progress.history)]
+        _write_log(run.output_dir / LOG, history)
+        draw_learning_curves(history, len(before) + progress.best_epoch, run.output_dir / CURVES)
         samples = dev.of(said, progress.samples)
         if samples:
             draw_samples(samples, run.output_dir / SAMPLES)
@@ -104,6 +141,8 @@ def _learn(
 
 
 def _what_follows(run: Run) -> str:
+    if run.settling is not None:
+        return "settling on the encoder in integers"
     how = "" if run.self_critical is None else ", self-critically,"
     return f"training{how}" if run.fine_tuning is None else f"fine-tuning the encoder{how} with"
 
@@ -129,13 +168,33 @@ def _first_network(run: Run) -> CaptionNetwork:
     return grown_network(source, run.network, len(run.tokenizer))
 
 
-def _clear(folder: Path) -> None:
+def _clear(run: Run) -> None:
     """Removes an earlier run's files, finished or not, and nothing where there was no run."""
-    if (folder / CHECKPOINT).exists() or is_model(folder):
-        # what tells that a run was here goes last, so that a removal broken off can be gone on with
-        shutil.rmtree(folder / BOARD, ignore_errors=True)
-        for name in (*OUTPUTS, CHECKPOINT):
-            (folder / name).unlink(missing_ok=True)
+    folders = [run.output_dir / TUNED] if run.ends_in_settling else []
+    if any(_holds_run(folder) for folder in (run.output_dir, *folders)):
+        _remove_run(run.output_dir)
+        _remove_tuned(run)
+
+
+def _holds_run(folder: Path) -> bool:
+    return (folder / CHECKPOINT).exists() or is_model(folder)
+
+
+def _remove_run(folder: Path) -> None:
+    # what tells that a run was here goes last, so that a removal broken off can be gone on with
+    shutil.rmtree(folder / BOARD, ignore_errors=True)
+    for name in (*OUTPUTS, CHECKPOINT):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _remove_tuned(run: Run) -> None:
+    """Removes what the first part of the run left, and its folder unless somebody else keeps something there."""
+    tuned_dir = run.output_dir / TUNED
+    _remove_run(tuned_dir)
+    for path in tuned_dir.glob(".*.part"):  # of a write that was broken off
+        path.unlink(missing_ok=True)
+    with suppress(OSError):  # not there, or not empty
+        tuned_dir.rmdir()
 
 
 def _write_log(path: Path, history: list[dict]) -> None:

@@ -145,7 +145,20 @@ def _second_phase_lines(record: dict) -> list[str]:
     sentences.append(f"The decoder's learning rate was {rate:g}.")
     if not second["is_kept"]:
         sentences.append("That did not raise CIDEr-D on dev, so the model is left as it was.")
-    return ["", " ".join(sentences)]
+    return ["", " ".join([*sentences, *_settling_sentences(record)])]
+
+
+def _settling_sentences(record: dict) -> list[str]:
+    settling = record.get("settling")
+    if settling is None:
+        return []
+    photos = record["fine_tuning"]["calibration"]["photos"]
+    epochs = _counted(len(settling["history"]), "more epoch")
+    return [
+        f"Then the encoder was written in integers, calibrated on {photos} train photos, and the decoder learned"
+        f" {epochs} from what that gives, at a learning rate of {settling['learning_rate']:g};"
+        + (f" epoch {settling['best_epoch']} of these was kept." if settling["is_kept"] else " that was not kept.")
+    ]
 
 
 def _epoch_lines(epochs: list[dict]) -> list[str]:

@@ -86,7 +86,7 @@ class Phase:
             if not math.isfinite(loss):
                 raise CaptionerError(self._not_finite(progress, batch))
             progress.losses.append(loss)
-            num_tokens += batch.weights.sum()
+            num_tokens += np.count_nonzero(batch.weights)
             now = time.monotonic()
             progress.epoch_seconds = seconds_before + now - started
             recent = progress.losses[-50:]

@@ -23,11 +23,14 @@ def first_phase(run: Run, decoder: CaptionNetwork, devices: OneDevice | EveryDev
 
 
 def second_phase(run: Run, eyes: Eyes | None, decoder: CaptionNetwork, devices: OneDevice | EveryDevice) -> Phase:
-    """A decoder that has settled learns on: with the blocks of the encoder behind its cut, self-critically, or both.
+    """A decoder that has settled learns on: with the blocks of the encoder behind its cut, self-critically, or both;
+    or it settles anew, on what the encoder gives in integers.
 
     eyes: the encoder, where it learns, too.
     """
     options = replace(run.training, epochs=run.num_second_epochs, learning_rate=_learning_rate(run))
+    if run.settling is not None:
+        options = replace(options, patience=run.settling.patience)
     encoder = run.encoder if eyes is None else eyes
     lessons = lessons_of(run, encoder)
     network = decoder if eyes is None else SeeingNetwork(eyes.rest, decoder)
@@ -47,4 +50,6 @@ def second_phase(run: Run, eyes: Eyes | None, decoder: CaptionNetwork, devices: 
 
 def _learning_rate(run: Run) -> float:
     """Of the decoder, in the second phase."""
+    if run.settling is not None:
+        return run.settling.learning_rate
     return run.fine_tuning.decoder_learning_rate if run.self_critical is None else run.self_critical.learning_rate

@@ -5,7 +5,7 @@ from contextlib import closing
 from types import MappingProxyType
 
 from captioner.datasets import Dataset, Example
-from captioner.datasets.encoding import View, WaitingPhoto, encode_into
+from captioner.datasets.encoding import View, WantedPhoto, encode_into
 from captioner.datasets.features import FeatureCache, photo_stamp
 from captioner.errors import DatasetError
 from captioner.inference import Encoder, default_threads
@@ -72,30 +72,24 @@ def fill_cache(
     views: those wanted of a photo beside as it is, by the photo's name and their own.
     Raises: DatasetError naming the first photo that is missing or cannot be read.
     """
-    waiting = _waiting(cache, dataset, examples, views)
-    if not waiting:
+    wanted = _wanted(dataset, examples, views)
+    if not any(photo.lacking(cache) for photo in wanted):
         return
     encoder = open_encoder()
-    num_done = len(examples) - len(waiting)
-    with closing(encode_into(cache, waiting, encoder, default_threads())) as encoded:
-        photos, _ = listener.progress(encoded, num_done, len(examples), "encoding", "photos")
+    with closing(encode_into(cache, wanted, encoder, default_threads(), listener.say)) as encoded:
+        photos, _ = listener.progress(encoded, 0, len(examples), "encoding", "photos")
         for _, error in photos:
             if error is not None:
                 raise DatasetError(f"{dataset.folder}: a photo cannot be read: {error}") from error
 
 
-def _waiting(
-    cache: FeatureCache, dataset: Dataset, examples: list[Example], views: Mapping[str, Mapping[str, View]]
-) -> list[WaitingPhoto]:
+def _wanted(dataset: Dataset, examples: list[Example], views: Mapping[str, Mapping[str, View]]) -> list[WantedPhoto]:
     paths = [dataset.photo_path(example) for example in examples]
     stamps = [photo_stamp(path) for path in paths]
     missing = [path for path, stamp in zip(paths, stamps, strict=True) if stamp is None]
     if missing:
         raise DatasetError(f"{dataset.folder}: {len(missing)} of its photos are missing, the first {missing[0]}")
-    waiting = []
-    for example, path, stamp in zip(examples, paths, stamps, strict=True):
-        named = {example.image: View(), **views.get(example.image, {})}
-        lacking = {name: view for name, view in named.items() if not cache.is_fresh(name, stamp)}
-        if lacking:
-            waiting.append(WaitingPhoto(path, stamp, lacking))
-    return waiting
+    return [
+        WantedPhoto(path, stamp, {example.image: View(), **views.get(example.image, {})})
+        for example, path, stamp in zip(examples, paths, stamps, strict=True)
+    ]

@@ -1,7 +1,7 @@
 """A training run before it begins: what decides how it goes, and who is told of it."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -9,7 +9,14 @@ from captioner.datasets import Dataset
 from captioner.datasets.prepared_files import CAPTIONS_FILE
 from captioner.files import sha256_of
 from captioner.model_folder import CONFIG, VOCABULARY, EncoderInfo, ModelFolder
-from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, SelfCriticalOptions, TrainingOptions
+from captioner.options import (
+    DecodingOptions,
+    FineTuningOptions,
+    NetworkOptions,
+    SelfCriticalOptions,
+    SettlingOptions,
+    TrainingOptions,
+)
 from captioner.tokenizer import Tokenizer
 
 CHECKPOINT = "checkpoint.npz"
@@ -44,7 +51,10 @@ class Run:
     # What follows once the decoder has settled, as that of `init` has: one phase, of one of these or of both.
     fine_tuning: FineTuningOptions | None = None  # of the encoder
     self_critical: SelfCriticalOptions | None = None
+    settling: SettlingOptions | None = None  # alone, on an encoder that `part_of` has tuned and written in integers
+    part_of: "Run | None" = None  # the run that this one is the end of
     devices: str = "one"  # or "all" of this machine: what is learned is the same
+    source_weights: Mapping[str, float] = field(default_factory=dict)  # how often photos are seen in an epoch, if not 1
 
     @property
     def checkpoint_path(self) -> Path:
@@ -67,7 +77,12 @@ class Run:
 
     @property
     def has_second_phase(self) -> bool:
-        return self.fine_tuning is not None or self.self_critical is not None
+        return any(each is not None for each in (self.fine_tuning, self.self_critical, self.settling))
+
+    @property
+    def ends_in_settling(self) -> bool:
+        """Whether the encoder learns in float and is then written in integers."""
+        return self.fine_tuning is not None and self.encoder.precision == "int8"
 
     @property
     def sees_as_init(self) -> bool:
@@ -86,13 +101,17 @@ class Run:
 
     @property
     def num_second_epochs(self) -> int:
-        if self.self_critical is not None:
-            return self.self_critical.epochs
-        return 0 if self.fine_tuning is None else self.fine_tuning.epochs
+        second = self.settling or self.self_critical or self.fine_tuning
+        return 0 if second is None else second.epochs
+
+    @property
+    def recorded_identity(self) -> dict:
+        """What the finished model tells of it: of the whole run where this is the end of one."""
+        return self.identity() if self.part_of is None else self.part_of.identity()
 
     def identity(self) -> dict:
         """What must be the same for an interrupted run to go on."""
-        second = {"fine_tuning": self.fine_tuning, "self_critical": self.self_critical}
+        second = {"fine_tuning": self.fine_tuning, "self_critical": self.self_critical, "settling": self.settling}
         return {
             **self.network.to_json(),
             **self.training.to_json(),
@@ -100,6 +119,7 @@ class Run:
             "captions": sha256_of(self.dataset.folder / CAPTIONS_FILE),
             "vocabulary": sha256_of(self.dataset.folder / VOCABULARY),
             "init": None if self.init is None else sha256_of(self.init.path / CONFIG),
+            **({"source_weights": dict(self.source_weights)} if self.source_weights else {}),
             **{
                 f"{phase}_{name}": value
                 for phase, options in second.items()

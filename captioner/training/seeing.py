@@ -6,10 +6,11 @@ from tempfile import TemporaryDirectory
 
 import keras
 
-from captioner.encoders import build_encoder, encoder_key, encoder_spec, key_of
+from captioner.encoders import build_encoder, encoder_key, encoder_spec, graph_key, key_of
 from captioner.encoders.cut import cut_encoder
 from captioner.encoders.export import export_encoder
 from captioner.encoders.exported import downloads_told_on_stderr
+from captioner.encoders.projection import project, read_projection
 from captioner.encoders.weights_file import hash_weights
 from captioner.errors import ModelError
 from captioner.inference import Encoder
@@ -63,7 +64,7 @@ class Eyes:
         with downloads_told_on_stderr():
             encoder, key = _keras_encoder(run)
         if key != run.encoder.key:
-            raise ModelError(f"the features are of {run.encoder.key}, which are not the weights at hand: {key}")
+            raise ModelError(f"the features are of {run.encoder.key}, and the encoder at hand is {key}")
         cut = encoder_spec(run.encoder.name).cut
         return cls(encoder, *cut_encoder(encoder, cut), f"{key}-{cut}")
 
@@ -101,11 +102,13 @@ def look_at_photos(run: Run, eyes: Eyes, listener: Listener) -> None:
 
 
 def _keras_encoder(run: Run) -> tuple[keras.Model, str]:
-    """The encoder with its weights, and the key of these."""
+    """The encoder with its weights, and its key."""
     name, path = run.encoder.name, run.encoder_weights_path
-    if path is None:
-        encoder = build_encoder(name)
-        return encoder, encoder_key(name, encoder)
-    encoder = build_encoder(name, None)
-    load_weights(encoder, path)
-    return encoder, key_of(name, hash_weights(encoder))
+    encoder = build_encoder(name, "imagenet" if path is None else None)
+    if run.encoder.precision == "int8":  # it ends in a projection, which the graph has
+        encoder = project(encoder, read_projection(run.encoder_graph_path, encoder_spec(name).depth))
+    if path is not None:
+        load_weights(encoder, path)
+    if run.encoder.precision == "int8":
+        return encoder, graph_key(name, run.encoder_graph_path)
+    return encoder, encoder_key(name, encoder) if path is None else key_of(name, hash_weights(encoder))

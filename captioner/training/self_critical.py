@@ -73,12 +73,12 @@ class SelfCriticalTrainer(Trainer):
         return float(rewards.mean()) if np.isfinite(loss) else loss
 
     def speak(self, features: np.ndarray) -> np.ndarray:
-        """features: (P, regions, depth) float16 -> (P, S, T) int32, padded behind the end; one draw a step."""
+        """features: (P, regions, depth) float32 -> (P, S, T) int32, padded behind the end; one draw a step."""
         seed = [self.options.seed % 2**31, int(np.array(self.optimizer.iterations))]
         return self._compiled_speech(tf.constant(features), tf.constant(seed, tf.int32)).numpy()
 
     def _speak(self, features, seed):
-        image = self.network.begin(tf.cast(features, tf.float32))
+        image = self.network.begin(features)
         num_photos, num_samples = tf.shape(features)[0], self._objective.samples
         state = tf.repeat(image.pop("state")[:, None], num_samples, axis=1)
         token = tf.fill((num_photos, num_samples), START_ID)

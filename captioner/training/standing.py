@@ -8,6 +8,7 @@ from captioner.training.run import Run
 LOG = "log.csv"
 CURVES = "learning_curves.png"
 SAMPLES = "samples.png"
+TUNED = "tuned"  # a folder of what the run has so far, while it has not ended
 OUTPUTS = (LOG, CURVES, SAMPLES, *FILES, ENCODER_WEIGHTS, CONFIG)
 
 
@@ -22,7 +23,8 @@ def is_finished(run: Run) -> bool:
         check_checkpoint(run.checkpoint_path, run.identity())
         return False
     if is_model(folder):
-        changed = changed_options(ModelFolder.open(folder).training.get("run", run.identity()), run.identity())
+        identity = run.recorded_identity
+        changed = changed_options(ModelFolder.open(folder).training.get("run", identity), identity)
         if changed:
             raise OptionsError(
                 f"{folder}: holds a model finished with other options ({changed});"

@@ -155,7 +155,7 @@ class Trainer:
     def _signature(self):
         captions = (None, None, None)
         return [
-            tf.TensorSpec((None, self.network.num_regions, self.network.depth), tf.float16),
+            tf.TensorSpec((None, self.network.num_regions, self.network.depth), tf.float32),
             tf.TensorSpec(captions, tf.int32),
             tf.TensorSpec(captions, tf.int32),
             tf.TensorSpec(captions, tf.float32),

@@ -78,7 +78,7 @@ def _compiled(network, logits_and_targets, num_regions: int, depth: int):
     optimizer = keras.optimizers.Adam(6e-4, global_clipnorm=5.0, use_ema=True, ema_momentum=0.997)
     optimizer.build(network.trainable_variables)
     captions = (None, None, None)
-    signature = [tf.TensorSpec((None, num_regions, depth), tf.float16)]
+    signature = [tf.TensorSpec((None, num_regions, depth), tf.float32)]
     signature += [tf.TensorSpec(captions, kind) for kind in (tf.int32, tf.int32, tf.float32)]
 
     @tf.function(input_signature=signature)

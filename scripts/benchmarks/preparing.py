@@ -11,9 +11,9 @@ from benchmarks.processes import peak_memory
 from benchmarks.turns import medians, seconds_in_turn
 from PIL import Image
 
-from captioner.cli.encoders import open_encoder
-from captioner.datasets import prepare, read_annotations
-from captioner.encoders import encoder_spec
+from captioner.datasets import NamedSource, prepare, read_annotations
+from captioner.encoders import shipped_graph
+from captioner.encoders.opening import open_encoder
 from captioner.images import is_image_name, read_image, read_images
 from captioner.inference import Encoder, default_threads
 from captioner.options import PrepareOptions
@@ -45,8 +45,8 @@ def prepare_speed(photos_dir: Path | None) -> dict:
 
 def _compare_speed(source: Path, folder: Path) -> dict:
     paths = sorted(path for path in source.iterdir() if is_image_name(path))
-    encoder = Encoder(encoder_spec(_ENCODER).tflite_path, _ENCODER)
-    copies = open_encoder(_ENCODER)  # as the command opens it
+    graph = shipped_graph(_ENCODER, PrepareOptions().encoder_precision)
+    encoder, copies = Encoder(*graph), open_encoder(*graph)  # the latter as the command opens it
 
     def sequential():
         for path in paths:
@@ -57,10 +57,10 @@ def _compare_speed(source: Path, folder: Path) -> dict:
             encoder(image[None])
 
     def prepared():
-        format_name, annotations = read_annotations(source)
+        named = NamedSource("photos", source, *read_annotations(source))
         with tempfile.TemporaryDirectory(dir=folder) as data_dir:
             output_dir = Path(data_dir) / "data"
-            prepare(annotations, format_name, source, output_dir, PrepareOptions(), copies, default_threads())
+            prepare([named], output_dir, PrepareOptions(), lambda photos: copies, default_threads())
 
     loops = {"sequential": sequential, "read_ahead": read_ahead, "prepare": prepared}
     wall, processor = map(medians, seconds_in_turn(loops, _NUM_TURNS))

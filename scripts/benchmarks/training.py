@@ -137,8 +137,8 @@ class _Lessons:
     """The train split of a prepared dataset as the trainer takes it by default, cut or repeated to so many captions."""
 
     def __init__(self, data_dir: Path, num_captions: int | None = None, is_sorted: bool = True):
-        from captioner.cli.encoders import encoder_of
         from captioner.datasets import Dataset
+        from captioner.encoders.opening import encoder_of
         from captioner.options import TrainingOptions
         from captioner.training.batches import TeacherForcing
 

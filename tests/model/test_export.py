@@ -110,7 +110,7 @@ def test_the_weights_file_holds_what_the_network_learned_and_no_optimizer(tmp_pa
     network = new_network("lstm", True)
     trainer = Trainer(network, TrainingOptions(), num_steps=10)
     ones = np.ones((2, 2, 3), np.int32)
-    features, weights = np.ones((2, NUM_REGIONS, DEPTH), np.float16), ones.astype(np.float32)
+    features, weights = np.ones((2, NUM_REGIONS, DEPTH), np.float32), ones.astype(np.float32)
     trainer.step(Batch(("a.jpg", "b.jpg"), features, ones, ones, weights))
     path = tmp_path / "decoder.weights.h5"
     save_decoder_weights(network, path)

@@ -2,18 +2,16 @@
 
 import json
 
-import h5py
 import numpy as np
+from small_runs import arrays_of
 
-from captioner.model_folder import DECODER_WEIGHTS, TRAINING_RECORD
+from captioner.inference import Encoder
+from captioner.model_folder import DECODER_WEIGHTS, ENCODER_WEIGHTS, TRAINING_RECORD, ModelFolder
 from captioner.training.loop import SAMPLES
 
 
 def weights_of(folder):
-    found = {}
-    with h5py.File(folder / DECODER_WEIGHTS) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
-    return found
+    return arrays_of(folder / DECODER_WEIGHTS)
 
 
 def record_of(folder):
@@ -33,6 +31,19 @@ def assert_same_end(folder, expected):
         expected / SAMPLES
     ).exists():  # where there is a dev split: every epoch's captions, those before the end as well
         assert (folder / SAMPLES).read_bytes() == (expected / SAMPLES).read_bytes()
+
+
+def assert_same_encoder(folder, expected):
+    """The same weights bit for bit, and graphs that see the same, under the same key."""
+    found = arrays_of(folder / ENCODER_WEIGHTS)
+    for name, array in arrays_of(expected / ENCODER_WEIGHTS).items():
+        np.testing.assert_array_equal(found[name], array, err_msg=name)
+    ours, theirs = (ModelFolder.open(path) for path in (folder, expected))
+    assert ours.encoder == theirs.encoder
+    size = ours.encoder.image_size
+    images = np.random.default_rng(1).integers(0, 256, (2, size, size, 3), np.uint8)
+    seen, expected_to_see = (Encoder(each.encoder_graph_path, "", threads=1)(images) for each in (ours, theirs))
+    np.testing.assert_array_equal(seen, expected_to_see)  # in float the bytes hold names that Keras numbers
 
 
 def spelled_out(run) -> dict:

@@ -5,14 +5,14 @@ import itertools
 
 import pytest
 
-from captioner.datasets import prepare, read_annotations
+from captioner.datasets import NamedSource, prepare, read_annotations
 from captioner.datasets.drawings import write_drawings
 from captioner.encoders import ENCODERS
 from captioner.encoders.efficientnet_lite import SCALES
 from captioner.encoders.exported import export_into
+from captioner.encoders.opening import encoder_of
 from captioner.evaluation import caption_examples, score_examples
 from captioner.inference import Captioner, Encoder
-from captioner.model_folder import EncoderInfo
 from captioner.options import DECODERS, NetworkOptions, PrepareOptions
 from captioner.training import Listener, train
 
@@ -30,15 +30,15 @@ def many_drawings(tmp_path_factory):
     larger = "efficientnet-lite2"
     folder = tmp_path_factory.mktemp("drawings")
     source = write_drawings(folder / "photos", 960, 40, 40)
-    format_name, annotations = read_annotations(source)
+    drawings = NamedSource("photos", source, *read_annotations(source))
+    smaller = {"name": ENCODER, "image_size": SIZE, "num_regions": NUM_REGIONS, "graph_files": {}}
     with pytest.MonkeyPatch.context() as patch:
-        spec = dataclasses.replace(ENCODERS[larger], name=ENCODER, image_size=SIZE, num_regions=NUM_REGIONS)
+        spec = dataclasses.replace(ENCODERS[larger], **smaller)
         patch.setitem(ENCODERS, ENCODER, spec)
         patch.setitem(SCALES, ENCODER, dataclasses.replace(SCALES[larger], image_size=SIZE))
-        path = export_into(folder / "data" / "features", ENCODER)
-        options = PrepareOptions(min_count=1, encoder=ENCODER)
-        encoder = Encoder.a_photo_a_core(path, path.stem)
-        yield prepare(annotations, format_name, source, folder / "data", options, encoder, threads=2)
+        encoder = Encoder.a_photo_a_core(*export_into(folder / "data" / "features", ENCODER, "float", []))
+        options = PrepareOptions(min_count=1, encoder=ENCODER, encoder_precision="float")
+        yield prepare([drawings], folder / "data", options, lambda photos: encoder, threads=2)
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,7 @@ def test_unseen_scenes_are_captioned(decoder, attention, many_drawings, unseen, 
         learning_rate=3e-3,
         epochs=EPOCHS[attention],
     )
-    encoder = EncoderInfo(**many_drawings.info["encoder_info"])
-    graph_path = many_drawings.folder / "features" / f"{encoder.key}.tflite"
+    encoder, graph_path = encoder_of(many_drawings)
     model = train(dataclasses.replace(run, encoder=encoder, encoder_graph_path=graph_path), True, Listener())
     captions = [c.text for c in caption_examples(Captioner(model), many_drawings, unseen, model.decoding)]
     scores = score_examples(unseen, captions)

@@ -18,7 +18,7 @@ PHOTOS = [["a b c", "d"], ["b", "e d c b a"], ["c c"]]
 
 @pytest.fixture
 def features():
-    return np.random.default_rng(0).normal(size=(len(PHOTOS), REGIONS, DEPTH)).astype(np.float16)
+    return np.random.default_rng(0).normal(size=(len(PHOTOS), REGIONS, DEPTH)).astype(np.float32)
 
 
 def network_of(decoder, dropout=0.5):
@@ -34,7 +34,7 @@ def dev_loss(network, features, photos=PHOTOS):
 
 def surprises(network, features, caption):
     """The natural log of one over each token's probability, the end token's last."""
-    image = network.begin(features[None].astype(np.float32))
+    image = network.begin(features[None])
     state, fed = image.pop("state")[:, None], START_ID
     for token in [*TOKENIZER.encode(caption), END_ID]:
         said = network.step(np.array([[fed]], np.int32), state, **image)

@@ -31,7 +31,7 @@ def batch(num_photos):
     lengths = random.integers(2, 8, (num_photos, 3))
     tokens = random.integers(4, 30, (num_photos, 3, 8)).astype(np.int32)
     weights = (np.arange(8) < lengths[..., None]).astype(np.float32)
-    features = random.normal(0, 1, (num_photos, 9, 12)).astype(np.float16)
+    features = random.normal(0, 1, (num_photos, 9, 12)).astype(np.float32)
     return Batch((), features, tokens, np.roll(tokens, -1, axis=2), weights)
 
 
@@ -75,7 +75,7 @@ devices = DEVICES[kind]()
 keras.utils.set_random_seed(0)
 random = np.random.default_rng(0)
 tokens = random.integers(4, 30, (5, 3, 8)).astype(np.int32)
-features = random.normal(0, 1, (5, 9, 12)).astype(np.float16)
+features = random.normal(0, 1, (5, 9, 12)).astype(np.float32)
 batch = Batch((), features, tokens, np.roll(tokens, -1, axis=2), np.ones(tokens.shape, np.float32))
 with devices.scope():
     options = NetworkOptions("gru", units=16, embedding_dim=8, dropout=0.0, recurrent_dropout=0.0)

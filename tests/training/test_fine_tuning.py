@@ -8,24 +8,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-import h5py
 import keras
 import numpy as np
 import pytest
 import small_encoder
 from click.testing import CliRunner
-from ends import spelled_out
+from ends import assert_same_encoder, assert_same_end, record_of, spelled_out
+from small_runs import NETWORK, TUNING, arrays_of, prepare_small, run_of, train_quietly
 
 from captioner.cli import main
-from captioner.datasets import Dataset, prepare, read_annotations
-from captioner.datasets.drawings import write_drawings
+from captioner.datasets import Dataset
 from captioner.decoding import beam_search
 from captioner.encoders import ENCODERS, build_encoder
-from captioner.encoders.exported import export_into
 from captioner.errors import DatasetError, ModelError
 from captioner.evaluation import caption_examples
 from captioner.images import read_image
-from captioner.inference import Captioner, Encoder
+from captioner.inference import Captioner
 from captioner.model import Packing, build_network, load_weights
 from captioner.model_folder import (
     CONFIG,
@@ -34,12 +32,11 @@ from captioner.model_folder import (
     ENCODER_WEIGHTS,
     FILES,
     MODEL_CARD,
-    TRAINING_RECORD,
     EncoderInfo,
     ModelFolder,
 )
-from captioner.options import DecodingOptions, FineTuningOptions, NetworkOptions, PrepareOptions, TrainingOptions
-from captioner.training import Listener, Run, phases, train
+from captioner.options import DecodingOptions
+from captioner.training import Listener, phases, train
 from captioner.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from captioner.training.judge import DevJudge
 from captioner.training.loop import CURVES, LOG
@@ -47,11 +44,6 @@ from captioner.training.run import CHECKPOINT
 from captioner.training.seeing import Eyes, SeeingNetwork, look_at_photos
 from captioner.training.teacher_forcing import ONE_DEVICE
 from captioner.training.views import flipped_name
-
-NUM_STEPS = 3  # of 8 drawings each
-TRAINING = {"epochs": 2, "batch_size": 8, "learning_rate": 2e-2, "ema_decay": 0.5}
-TUNING = FineTuningOptions(epochs=2, learning_rate=5e-3, decoder_learning_rate=1e-2)
-NETWORK = NetworkOptions("rnn", attention=False, units=16, embedding_dim=8)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -63,13 +55,8 @@ def with_small_encoder():
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """Drawings with a dev split, prepared with the small encoder; nobody may change them."""
-    folder = tmp_path_factory.mktemp("small")
-    source = write_drawings(folder / "photos", 24, 4, 4)
-    format_name, annotations = read_annotations(source)
-    path = export_into(folder / "data" / "features", small_encoder.NAME)
-    options = PrepareOptions(min_count=1, encoder=small_encoder.NAME)
-    return prepare(annotations, format_name, source, folder / "data", options, Encoder(path, path.stem), threads=1)
+    """Drawings with a dev split, prepared with the small encoder in float; nobody may change them."""
+    return prepare_small(tmp_path_factory.mktemp("small"), "float")
 
 
 @pytest.fixture(scope="module")
@@ -79,20 +66,7 @@ def without_dev(prepared):
 
 
 def info_of(dataset):
-    return EncoderInfo(**dataset.info["encoder_info"])
-
-
-def run_of(dataset, output_dir, tuning=TUNING, init=None, **training):
-    graph_path = dataset.folder / "features" / f"{dataset.info['encoder']}.tflite"
-    options = TrainingOptions(**(TRAINING | training))
-    return Run(
-        dataset, output_dir, info_of(dataset), graph_path, NETWORK, options, DecodingOptions(), init, fine_tuning=tuning
-    )
-
-
-def train_quietly(run):
-    lines = []
-    return train(run, True, Listener(say=lines.append)), lines
+    return EncoderInfo(**dataset.info["encoder"])
 
 
 @pytest.fixture(scope="module")
@@ -114,32 +88,10 @@ def tuned_encoder(folder):
     return encoder
 
 
-def record_of(folder):
-    return json.loads((folder / TRAINING_RECORD).read_text())
-
-
-def arrays_of(path):
-    found = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
-    return found
-
-
-def assert_same_end(folder, expected):
+def assert_same_tuned_end(folder, expected):
     """The same weights bit for bit, the same losses, the same files."""
-    assert sorted(path.name for path in folder.iterdir()) == sorted(path.name for path in expected.iterdir())
-    for file in (DECODER_WEIGHTS, ENCODER_WEIGHTS):
-        found = arrays_of(folder / file)
-        for name, array in arrays_of(expected / file).items():
-            np.testing.assert_array_equal(found[name], array, err_msg=name)
-    images = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), np.uint8)
-    seen, expected_to_see = (Encoder(path / ENCODER_GRAPH, "", threads=1)(images) for path in (folder, expected))
-    np.testing.assert_array_equal(seen, expected_to_see)  # the bytes hold names that Keras numbers
-    for ours, theirs in zip(record_of(folder)["epochs"], record_of(expected)["epochs"], strict=True):
-        assert (ours["epoch"], ours["loss"]) == (theirs["epoch"], theirs["loss"])
-    assert (
-        json.loads((folder / CONFIG).read_text())["encoder"] == json.loads((expected / CONFIG).read_text())["encoder"]
-    )
+    assert_same_end(folder, expected)
+    assert_same_encoder(folder, expected)
 
 
 # what learns
@@ -184,7 +136,7 @@ def test_the_whole_network_is_the_encoder_and_the_decoder_one_after_the_other(ph
     network, batch = phase.trainer.network, next(iter(phase.lessons.epoch(8, 0, 1)))
     packing = Packing.of(np.count_nonzero(batch.weights, axis=-1).astype(np.int32), batch.tokens.shape[2])
     found = network(batch.features, batch.tokens, packing=packing)
-    seen = network.rest(batch.features.astype(np.float32))
+    seen = network.rest(batch.features)
     np.testing.assert_allclose(found, network.decoder(seen, batch.tokens, packing=packing), atol=1e-5)
 
 
@@ -192,11 +144,13 @@ def test_photos_in_a_mirror_are_what_the_trunk_sees_of_the_turned_photo(phase):
     run, lessons = phase.run, phase.lessons
     eyes = Eyes.of(run)
     flipped = 0
-    plain = {image: f for b in lessons._lessons.epoch(8, 0, 1) for image, f in zip(b.images, b.features, strict=True)}
+    examples = {example.image: example for example in run.dataset.split("train")}
+    features, rows = run.dataset.features_of(list(examples.values()), eyes)
+    row_of = dict(zip(examples, rows, strict=True))
     for batch in lessons.epoch(8, 0, 1):
         for image, activations in zip(batch.images, batch.features, strict=True):
-            photo = read_image(Path(run.dataset.info["images_dir"]) / image, 32)
-            is_flipped = not np.array_equal(activations, plain[image])
+            photo = read_image(run.dataset.photo_path(examples[image]), 32)
+            is_flipped = not np.array_equal(activations, features[row_of[image]])
             flipped += is_flipped
             expected = eyes.trunk(photo[None, :, ::-1] if is_flipped else photo[None])[0]
             np.testing.assert_allclose(activations, expected, atol=2e-2)
@@ -214,13 +168,14 @@ def test_a_tuned_model_has_weights_of_its_encoder_and_a_key_of_their_own(tuned, 
         LOG,
         CURVES,
     }
-    assert tuned.encoder.key != prepared.info["encoder"] and tuned.encoder.key.startswith("small-")
-    assert vars(tuned.encoder) | {"key": prepared.info["encoder"]} == prepared.info["encoder_info"]
+    before = info_of(prepared)
+    assert tuned.encoder.key != before.key and tuned.encoder.key.startswith("small-")
+    assert dataclasses.replace(tuned.encoder, key=before.key) == before
     assert ENCODER_WEIGHTS in json.loads((tuned.path / CONFIG).read_text())["files"]
 
 
 def test_a_model_that_was_not_tuned_has_none(plain, prepared):
-    assert plain.encoder.key == prepared.info["encoder"]
+    assert plain.encoder == info_of(prepared)
     assert plain.encoder_weights_path is None
     assert ENCODER_WEIGHTS not in json.loads((plain.path / CONFIG).read_text())["files"]
 
@@ -278,7 +233,7 @@ def test_the_record_and_the_card_say_how_it_went(tuned, prepared):
     assert [row["epoch"] for row in record["epochs"]] == [1, 2, 3, 4]
     assert record["best_epoch"] == 4
     assert record["encoder"] == vars(tuned.encoder)
-    expected = {"cut": "block2", "began_with": prepared.info["encoder"], "num_settled_epochs": 2, "is_kept": True}
+    expected = {"cut": "block2", "began_with": info_of(prepared).key, "num_settled_epochs": 2, "is_kept": True}
     assert record["fine_tuning"].items() >= (TUNING.to_json() | expected).items()
     assert "From epoch 3 on, the layers of the encoder behind `block2` learned" in (tuned.path / MODEL_CARD).read_text()
 
@@ -312,7 +267,7 @@ def test_the_best_of_both_phases_is_kept(ciders, best_epoch, is_tuned, prepared,
     assert record["fine_tuning"]["settled"]["cider"] == 0.2
     assert record["dev_scores"]["num_photos"] == 4
     assert (folder.encoder_weights_path is not None) is is_tuned
-    assert (folder.encoder.key == prepared.info["encoder"]) is not is_tuned
+    assert (folder.encoder == info_of(prepared)) is not is_tuned
     said = "dev CIDEr-D has not risen above that of the settled model, which is the one that is kept"
     assert (said in lines) is not is_tuned
     if not is_tuned:
@@ -350,7 +305,7 @@ def test_a_run_interrupted_in_fine_tuning_goes_on_and_ends_as_if_unbroken(withou
         train(run, True, Interrupting("epoch 3/4", 2))
     lines = train_quietly(run)[1]
     assert "going on after epoch 2 of 4" in lines
-    assert_same_end(run.output_dir, tuned.path)
+    assert_same_tuned_end(run.output_dir, tuned.path)
 
 
 def test_a_run_interrupted_between_its_phases_goes_on_and_ends_as_if_unbroken(
@@ -364,7 +319,7 @@ def test_a_run_interrupted_between_its_phases_goes_on_and_ends_as_if_unbroken(
         patch.setattr(phases.Phase, "settle", interrupted)
         train(run, True, Listener())
     train_quietly(run)
-    assert_same_end(run.output_dir, tuned.path)
+    assert_same_tuned_end(run.output_dir, tuned.path)
 
 
 def test_photos_looked_at_before_an_interruption_are_not_looked_at_again(prepared, tmp_path):
@@ -379,8 +334,12 @@ def test_photos_looked_at_before_an_interruption_are_not_looked_at_again(prepare
         shown.append((done, total, unit))
         return batches, None
 
+    num_before = len(run.dataset.feature_cache(eyes).rows)
+    assert num_before > 0
     look_at_photos(run, eyes, Listener(progress=progress))
-    assert shown == [(5, 28, "photos")]
+    assert shown == [(0, 28, "photos")]
+    cache = run.dataset.feature_cache(eyes)
+    assert num_before < len(cache.rows) == len(cache.features())  # no photo has two rows
     look_at_photos(run, eyes, Listener(progress=progress))
     assert len(shown) == 1
 
@@ -439,12 +398,12 @@ train(
 def test_a_run_killed_in_fine_tuning_goes_on_in_another_process_and_ends_as_if_unbroken(without_dev, tuned, tmp_path):
     run = run_of(without_dev, tmp_path / "run")
     given = spelled_out(run) | {"tuning": run.fine_tuning.to_json()}
-    command = [sys.executable, "-c", KILLED_RUN, str(Path(__file__).parent), json.dumps(given)]
+    command = [sys.executable, "-c", KILLED_RUN, str(Path(small_encoder.__file__).parent), json.dumps(given)]
     killed = subprocess.run(command, capture_output=True, check=False)
     assert killed.returncode == -9, killed.stderr.decode()[-500:]
     lines = train_quietly(run)[1]
     assert "going on after epoch 2 of 4, step 2 of the next" in lines
-    assert_same_end(run.output_dir, tuned.path)
+    assert_same_tuned_end(run.output_dir, tuned.path)
 
 
 def test_a_checkpoint_from_before_fine_tuning_was_known_is_read(tmp_path):
@@ -502,11 +461,16 @@ def test_a_tuned_model_is_tuned_further_from_its_own_encoder(tuned, without_dev,
 # what is refused, and stale
 
 
+def with_own_photos(dataset, folder):
+    """The dataset with a copy of its photos."""
+    (name, source), *_ = dataset.info["sources"].items()
+    shutil.copytree(source["images_dir"], folder)
+    return dataclasses.replace(dataset, info=dataset.info | {"sources": {name: source | {"images_dir": str(folder)}}})
+
+
 def test_a_photo_that_changed_is_looked_at_again(prepared, tmp_path):
     folder = Path(shutil.copytree(prepared.folder, tmp_path / "data"))
-    source = Path(shutil.copytree(prepared.info["images_dir"], tmp_path / "photos"))
-    dataset = Dataset.open(folder)
-    dataset.info["images_dir"] = str(source)
+    dataset = with_own_photos(Dataset.open(folder), tmp_path / "photos")
     run = run_of(dataset, tmp_path / "run")
     eyes = Eyes.of(run)
     look_at_photos(run, eyes, Listener())
@@ -524,13 +488,12 @@ def test_weights_that_are_not_those_of_the_features_are_refused(prepared, tmp_pa
     build = small_encoder.build
     other = dataclasses.replace(small_encoder.SPEC, build=lambda spec, _: build(spec, False))
     monkeypatch.setitem(ENCODERS, small_encoder.NAME, other)
-    with pytest.raises(ModelError, match=rf"the features are of {prepared.info['encoder']}, which are not the weights"):
+    with pytest.raises(ModelError, match=rf"the features are of {info_of(prepared).key}, and the encoder at hand is "):
         train_quietly(run_of(prepared, tmp_path / "run"))
 
 
 def test_a_missing_photo_is_one_line_before_anything_is_learned(prepared, tmp_path):
-    source = Path(shutil.copytree(prepared.info["images_dir"], tmp_path / "photos"))
-    dataset = dataclasses.replace(prepared, info=prepared.info | {"images_dir": str(source)})
+    dataset = with_own_photos(prepared, tmp_path / "photos")
     missing = dataset.photo_path(dataset.split("dev")[0])
     missing.unlink()
     with pytest.raises(DatasetError) as caught:

@@ -7,7 +7,7 @@ from captioner.datasets import Example
 from captioner.tokenizer import END_ID, SPECIAL_TOKENS, START_ID, Tokenizer
 from captioner.training.batches import TeacherForcing
 from captioner.training.flips import mirrored_ids
-from captioner.training.lessons import SeenView, ViewedLessons, Views
+from captioner.training.lessons import SeenView, Views, ViewSampler
 
 TOKENIZER = Tokenizer((*SPECIAL_TOKENS, "a", "dog", "left", "right", "of"))
 PARTNERS = mirrored_ids(TOKENIZER)
@@ -18,14 +18,13 @@ def lessons():
     """Nine photos; rows 0-8 their features, 9-16 those of the first eight in a mirror, all filled with their row."""
     captions = ("a dog left of a right dog", "dog right")
     examples = [Example(f"{number}.jpg", captions, "train") for number in range(9)]
-    features = np.broadcast_to(np.arange(17, dtype=np.float16)[:, None, None], (17, 2, 3))
-    plain = TeacherForcing(examples, features, np.arange(9), TOKENIZER, max_tokens=20)
+    features = np.broadcast_to(np.arange(17, dtype=np.float32)[:, None, None], (17, 2, 3))
+    views = {f"{n}.jpg": Views(flipped=SeenView(9 + n, True)) for n in range(8)}
 
-    def flipping(share):
-        views = {f"{n}.jpg": Views(flipped=SeenView(9 + n, True)) for n in range(8)}
-        return ViewedLessons(plain, features, views, PARTNERS, share)
+    def seen(sampler):
+        return TeacherForcing(examples, features, np.arange(9), TOKENIZER, max_tokens=20, views=sampler)
 
-    return plain, flipping
+    return seen(None), lambda share: seen(ViewSampler(views, PARTNERS, share))
 
 
 def test_a_flip_swaps_left_and_right_in_tokens_and_targets_and_nothing_else(lessons):
@@ -81,10 +80,10 @@ def test_epochs_flip_other_photos(lessons):
 def cropped():
     """400 photos in one epoch of steps of 4: row 0 a whole photo, 1 in a mirror, 2 and 3 crops, the second flipped."""
     examples = [Example(f"{number}.jpg", ("dog left",), "train") for number in range(400)]
-    features = np.broadcast_to(np.arange(4, dtype=np.float16)[:, None, None], (4, 2, 3))
-    plain = TeacherForcing(examples, features, np.zeros(400, int), TOKENIZER, max_tokens=20)
+    features = np.broadcast_to(np.arange(4, dtype=np.float32)[:, None, None], (4, 2, 3))
     views = Views(SeenView(1, True), (SeenView(2, False), SeenView(3, True)))
-    return ViewedLessons(plain, features, {example.image: views for example in examples}, PARTNERS, 0.5)
+    sampler = ViewSampler({example.image: views for example in examples}, PARTNERS, 0.5)
+    return TeacherForcing(examples, features, np.zeros(400, int), TOKENIZER, max_tokens=20, views=sampler)
 
 
 def test_half_of_the_photos_are_seen_cropped_and_each_crop_as_often(cropped):

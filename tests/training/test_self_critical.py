@@ -24,7 +24,7 @@ VOCABULARY_SIZE, REGIONS, DEPTH, PHOTOS, SAMPLES = 9, 4, 6, 3, 4
 
 
 def batch_of(tokens, targets, weights, num_photos=PHOTOS):
-    features = np.random.default_rng(0).normal(size=(num_photos, REGIONS, DEPTH)).astype(np.float16)
+    features = np.random.default_rng(0).normal(size=(num_photos, REGIONS, DEPTH)).astype(np.float32)
     images = tuple(f"{number}.jpg" for number in range(num_photos))
     return Batch(images, features, np.array(tokens, np.int32), np.array(targets, np.int32), np.float32(weights))
 
@@ -76,7 +76,7 @@ def test_captions_depend_on_seed_and_step_alone(make_trainer, batch):
 def test_words_are_drawn_as_often_as_the_network_finds_them_likely(make_trainer, batch):
     trainer = make_trainer(None, samples=4000)
     first = trainer.speak(batch.features)[..., 0]
-    image = trainer.network.begin(batch.features.astype(np.float32))
+    image = trainer.network.begin(batch.features)
     start = np.full((PHOTOS, 1), START_ID, np.int32)
     log_probs = trainer.network.step(start, image.pop("state")[:, None], **image)["log_probs"].numpy()[:, 0]
     log_probs[:, [PAD_ID, START_ID, UNK_ID]] = -np.inf
