@@ -3,7 +3,7 @@
 #
 #     scripts/train_flickr8k.sh path/to/flickr8k
 set -eu
-captioner prepare "$1" data/flickr8k
+captioner prepare "$1" data/flickr8k --encoder-precision float  # these presets are from before there was int8
 captioner train data/flickr8k runs/base
 captioner train data/flickr8k runs/tuned --init runs/base --fine-tune-encoder --crops 4 --epochs 5 \
     --fine-tune-learning-rate 0.00005

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from captioner.encoders import encoder_key, encoder_spec
+from captioner.encoders import shipped_graph
 from captioner.model_folder import EncoderInfo, ModelFolder
 from captioner.options import DecodingOptions, NetworkOptions
 
@@ -23,16 +23,17 @@ def script():
     return module
 
 
-@pytest.fixture
-def folder(tmp_path):
-    """A run with the shipped encoder, from a day when the weights' file had another hash."""
-    shutil.copyfile(encoder_spec(NAME).tflite_path, tmp_path / "encoder.tflite")
-    encoder = EncoderInfo(NAME, f"{NAME}-0123456789ab", 320, 100, 1960)
+@pytest.fixture(params=["int8", "float"])
+def folder(request, tmp_path):
+    """A run with the shipped encoder, from a day when it went under another key."""
+    shutil.copyfile(shipped_graph(NAME, request.param)[0], tmp_path / "encoder.tflite")
+    encoder = EncoderInfo(NAME, f"{NAME}-0123456789ab", 320, 100, 1960, request.param)
     return ModelFolder(tmp_path, "run", encoder, NetworkOptions(), DecodingOptions(), 9, tmp_path / "encoder.tflite")
 
 
-def test_the_shipped_graph_goes_under_the_key_of_the_shipped_weights(script, folder):
-    assert script.under_todays_key(folder) == replace(folder, encoder=replace(folder.encoder, key=encoder_key(NAME)))
+def test_the_shipped_graph_goes_under_today_s_key(script, folder):
+    _, key = shipped_graph(NAME, folder.encoder.precision)
+    assert script.under_todays_key(folder) == replace(folder, encoder=replace(folder.encoder, key=key))
 
 
 def test_another_graph_keeps_its_key(script, folder):
