@@ -187,9 +187,10 @@ def test_a_graph_in_the_other_s_place_is_named(model_dir):
 def test_files_that_disagree_on_the_features_are_named(model_dir):
     config = json.loads((model_dir / CONFIG).read_text())
     change_config(model_dir, encoder=config["encoder"] | {"num_regions": 49})
+    depth = config["encoder"]["depth"]
     assert refusal(Captioner.load, model_dir) == (
         f"{model_dir}: its files disagree on regions and depth of the features"
-        " (100 x 1960 in encoder.tflite, 100 x 1960 in decoder.tflite, 49 x 1960 in config.json)"
+        f" (100 x {depth} in encoder.tflite, 100 x {depth} in decoder.tflite, 49 x {depth} in config.json)"
     )
 
 

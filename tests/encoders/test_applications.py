@@ -127,10 +127,11 @@ def test_in_integers_litert_gives_what_random_layers_leave_for_them(built, tmp_p
     assert (graph.image_size, graph.num_regions) == (built.image.shape[1], built.model.output_shape[1])
     assert graph.encode(images).dtype == np.int8
     assert path.stat().st_size < 1.4 * built.model.count_params()
-    kernel = projected.get_layer("projection").kernel.numpy()[0, 0]
-    found = read_projection(path, built.model.output_shape[2]).kernel
-    assert (np.abs(found - kernel) <= 0.51 * np.abs(kernel).max(axis=0) / 127).all()
     expected = projected.predict_on_batch(images)
+    projection = read_projection(path, built.model.output_shape[2])
+    found = built.model.predict_on_batch(images) @ projection.kernel + projection.bias
+    print(built.name, distance(found, expected), np.corrcoef(graph(images).ravel(), expected.ravel())[0, 1])
+    assert distance(found, expected) < 0.1
     assert np.corrcoef(graph(images).ravel(), expected.ravel())[0, 1] > 0.4
 
 
