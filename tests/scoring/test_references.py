@@ -21,7 +21,7 @@ def flickr8k(tmp_path):
 def prepared(tmp_path):
     folder = tmp_path / "data"
     folder.mkdir()
-    (folder / "dataset.json").write_text('{"format": 1}')
+    (folder / "dataset.json").write_text('{"format": 2}')
     rows = [
         {"image": "a.jpg", "split": "dev", "captions": ["a dog"]},
         {"image": "b.jpg", "split": "test", "captions": ["a cat", "one cat"]},
