@@ -140,6 +140,8 @@ def _named_source(text: str):
     from pathlib import Path
 
     name, separator, path = text.partition("=")
+    if not text or (separator and not path):
+        raise click.UsageError(f"--add takes [NAME=]SOURCE, not {text!r}")
     if not separator or Path(text).exists():
         return None, Path(text)
     return name, Path(path)

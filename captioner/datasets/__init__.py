@@ -82,8 +82,7 @@ def read_source(name: str, path: Path, **options) -> NamedSource:
     dataset = Dataset.open(path)
     if len(dataset.sources) > 1:
         raise DatasetError(f"{path}: mixed already of {', '.join(dataset.sources)}; mix what it is of")
-    (only,) = dataset.info["sources"].values()
-    return NamedSource(name, path, "prepared", Annotations(Path(only["images_dir"]), list(dataset.examples)))
+    return NamedSource(name, path, "prepared", Annotations(dataset.images_dir, list(dataset.examples)))
 
 
 def _refuse_unreadable(source: Path) -> None:

@@ -61,6 +61,10 @@ class RowFormat:
         quantization = Quantization.from_json(values)
         if quantization.scale.shape != (depth,):
             raise ValueError("not a scale a channel")
+        if not (np.isfinite(quantization.scale) & (quantization.scale > 0)).all():
+            raise ValueError("a scale is above 0")
+        if not -128 <= quantization.zero_point <= 127:
+            raise ValueError("a zero point is an int8 number")
         return cls(num_regions, depth, quantization)
 
 

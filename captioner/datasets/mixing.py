@@ -85,7 +85,7 @@ def name_sources(given: Sequence[tuple[str | None, Path]]) -> list[tuple[str, Pa
     if twice := [path for path, count in Counter(real_paths).items() if count > 1]:
         raise OptionsError(f"{twice[0]}: added twice; --source-weights of `captioner train` has it seen more often")
     for name, path in named:
-        if not name or any(char in name for char in "/\\=,") or name != name.strip():
+        if name in ("", ".", "..") or any(char in name for char in "/\\=,") or name != name.strip():
             raise OptionsError(f"{path}: a source cannot be named {name!r}; give --add NAME=SOURCE")
     if twice := [name for name, count in Counter(name for name, _ in named).items() if count > 1]:
         raise OptionsError(f"two sources are named {twice[0]!r}; give --add NAME=SOURCE")

@@ -87,7 +87,20 @@ class Dataset:
     @property
     def sources(self) -> tuple[str, ...]:
         """The names of what it was mixed of; one where it was not."""
-        return tuple(self.info["sources"])
+        return tuple(self._sources)
+
+    @property
+    def _sources(self) -> dict[str, dict]:
+        sources = self.info.get("sources")
+        if not isinstance(sources, dict) or not all("images_dir" in source for source in sources.values()):
+            path = self.folder / INFO_FILE
+            raise DatasetError(f"{path}: does not say where its photos are; run `captioner prepare` again")
+        return sources
+
+    @property
+    def images_dir(self) -> Path:
+        """The photo folder of its first source."""
+        return Path(next(iter(self._sources.values()))["images_dir"])
 
     def split(self, name: str, source: str | None = None) -> list[Example]:
         """The examples of a split, those of one source where it is named.
@@ -114,7 +127,7 @@ class Dataset:
 
     def photo_path(self, example: Example) -> Path:
         source = example.source or self.sources[0]
-        return Path(self.info["sources"][source]["images_dir"]) / example.name
+        return Path(self._sources[source]["images_dir"]) / example.name
 
     def feature_cache(self, encoder) -> FeatureCache:
         """The cache of an encoder: any object with `key`, `num_regions` and `depth`."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from captioner.datasets.features import FeatureCache, photo_stamp
+from captioner.datasets.features import FeatureCache, RowFormat, photo_stamp
 from captioner.errors import CaptionerError, DatasetError
 from captioner.quantization import Quantization
 
@@ -558,3 +558,11 @@ def test_a_writer_that_was_killed_keeps_nobody_waiting(tmp_path, start_writer):
         "lock",
         "rows.bin",
     ]
+
+
+@pytest.mark.parametrize("wrong", [{"scale": [float("nan")] * 3}, {"scale": [0.0] * 3}, {"zero_point": 200}])
+def test_scales_that_cannot_be_are_no_format(wrong):
+    values = RowFormat(2, 3, Quantization(np.full(3, 0.5, np.float32))).to_json()
+    assert RowFormat.from_json(values).depth == 3
+    with pytest.raises(ValueError):
+        RowFormat.from_json(values | wrong)

@@ -431,3 +431,9 @@ def test_a_folder_of_photos_named_like_its_source_is_no_trouble(run, town, tmp_p
     example = next(example for example in dataset.examples if example.source == "sea")
     assert (example.image, example.name) == ("sea/sea/train/1.png", "sea/train/1.png")
     assert dataset.photo_path(example) == other / "sea" / "train" / "1.png"
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_a_source_is_not_named_like_a_folder_above(name, tmp_path):
+    with pytest.raises(OptionsError, match="cannot be named"):
+        name_sources([(None, tmp_path / "a"), (name, tmp_path / "b")])
