@@ -67,7 +67,11 @@ def drawings_dataset(prepare_drawings):
 
 @pytest.fixture(scope="session")
 def make_run(drawings_dataset, encoder_info):
-    """A function `(output_dir, dataset=, network=, decoding=, **training options) -> Run` with a tiny network."""
+    """A function `(output_dir, dataset=, network=, decoding=, **training options) -> Run` with a tiny network.
+
+    What its model says is short: a few steps of training end in other words on every processor, some of them without
+    an end, and an alternative text of more than 125 characters would be cut.
+    """
     from captioner.training import Run
 
     def made(output_dir, dataset=drawings_dataset, network=None, decoding=None, **training):
@@ -78,7 +82,7 @@ def make_run(drawings_dataset, encoder_info):
             shipped_graph(ENCODER, "int8")[0],
             network or NetworkOptions("rnn", attention=False, units=32, embedding_dim=16, recurrent_dropout=0.0),
             TrainingOptions(**{"epochs": 2, "batch_size": 8, "flipped_share": 0.0} | training),
-            decoding or DecodingOptions(),
+            decoding or DecodingOptions(max_words=8),
         )
 
     return made
