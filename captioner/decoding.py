@@ -12,6 +12,7 @@ from math import isqrt
 import numpy as np
 
 from captioner.options import DecodingOptions
+from captioner.search_rules import SearchRules
 from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID
 
 Step = Callable[..., Mapping[str, np.ndarray]]
@@ -57,21 +58,27 @@ class _Finished:
         return self.best()[-1].score(self.options.length_exponent) >= bound
 
 
-def beam_search(step: Step, image: Mapping[str, np.ndarray], options: DecodingOptions) -> list[list[Hypothesis]]:
+def beam_search(
+    step: Step, image: Mapping[str, np.ndarray], options: DecodingOptions, rules: SearchRules | None = None
+) -> list[list[Hypothesis]]:
     """The best captions of each photo, best first, at most `options.num_candidates` of them, never none.
 
     A hypothesis ends when its end token is among the `beam_size` best continuations of its photo; its score is its
     log-probability divided by its number of tokens, the end included, to the power `length_exponent` (Wu et al.
     2016, eq. 14, without its constant 5). A beam of one is greedy search. The search always ends: at `max_words`
-    every hypothesis is made to end.
+    every hypothesis is made to end. rules: which tokens may not follow which, beside the options' bounds.
     """
     num_photos = len(image["state"])
     photos = ({name: array[photo] for name, array in image.items()} for photo in range(num_photos))
-    return list(beam_search_stream(step, photos, options, num_photos))
+    return list(beam_search_stream(step, photos, options, num_photos, rules))
 
 
 def beam_search_stream(
-    step: Step, photos: Iterable[Mapping[str, np.ndarray]], options: DecodingOptions, num_slots: int
+    step: Step,
+    photos: Iterable[Mapping[str, np.ndarray]],
+    options: DecodingOptions,
+    num_slots: int,
+    rules: SearchRules | None = None,
 ) -> Iterator[list[Hypothesis]]:
     """As `beam_search`, photo by photo, in order: `num_slots` photos move together, and a photo whose search is over
     makes room for the next one, so that no step is taken for nothing.
@@ -80,7 +87,7 @@ def beam_search_stream(
     none is at hand just now, and they go on without waiting for it.
     """
     photos = iter(photos)
-    slots = _Slots(options)
+    slots = _Slots(options, rules)
     results: dict[int, list[Hypothesis]] = {}
     num_taken = num_given = 0
     while True:
@@ -103,8 +110,8 @@ class _Slots:
     A slot is free, and moves along for nothing, where `photo` is None.
     """
 
-    def __init__(self, options: DecodingOptions):
-        self.options = options
+    def __init__(self, options: DecodingOptions, rules: SearchRules | None):
+        self.options, self.rules = options, rules
         self.photo: list[int | None] = []
         self.finished: list[_Finished] = []
         beams = (0, options.beam_size)
@@ -167,7 +174,10 @@ class _Slots:
         """Takes a step with every beam; the slots whose search is over."""
         num_beams = self.options.beam_size
         outputs = step(token=self._token, state=self._state, **self._constants)
-        log_probs = _allowed(outputs["log_probs"], self._num_words, self.options)
+        log_probs = outputs["log_probs"].copy()
+        if self.rules is not None:
+            _apply(self.rules, log_probs, self._spoken, self._num_words, self.options.max_words)
+        _bound(log_probs, self._num_words, self.options)
         scores, parents, tokens = _best_continuations(self._alive, log_probs, 2 * num_beams)
         ends = tokens == END_ID
         for slot, rank in zip(*np.nonzero(ends[:, :num_beams] & np.isfinite(scores[:, :num_beams])), strict=True):
@@ -202,12 +212,33 @@ class _Slots:
         self._constants = {name: array[kept] for name, array in self._constants.items()}
 
 
-def _allowed(log_probs: np.ndarray, num_words: np.ndarray, options: DecodingOptions) -> np.ndarray:
-    """A copy in which forbidden tokens have no chance.
+def _apply(
+    rules: SearchRules, log_probs: np.ndarray, spoken: np.ndarray, num_words: np.ndarray, max_words: int
+) -> None:
+    """Leaves tokens that the rules forbid no chance.
+
+    log_probs: (photos, beams, vocabulary); spoken: (photos, beams, longest), of which `num_words`, (photos,), count.
+    """
+    spoken = spoken[..., : num_words.max(initial=0)]
+    if not spoken.shape[2]:
+        return
+    is_said = np.arange(spoken.shape[2]) < num_words[:, None, None]
+    last = np.take_along_axis(spoken, np.maximum(num_words - 1, 0)[:, None, None], axis=2)  # (photos, beams, 1)
+    is_begun = (num_words > 0)[:, None]
+    may_repeat = rules.is_contrasting[last] & is_begun[..., None]
+    said = np.where(is_said & rules.is_said_once[spoken] & ~may_repeat, spoken, PAD_ID)  # the pad is never spoken
+    np.put_along_axis(log_probs, said, -np.inf, axis=2)
+    log_probs[rules.is_never_last[last[..., 0]] & is_begun, END_ID] = -np.inf
+    is_last_word = num_words == max_words - 1
+    if is_last_word.any():
+        log_probs[np.ix_(is_last_word, np.ones(log_probs.shape[1], bool), rules.is_never_last)] = -np.inf
+
+
+def _bound(log_probs: np.ndarray, num_words: np.ndarray, options: DecodingOptions) -> None:
+    """Leaves tokens no chance that are never spoken, the end before `min_words`, and all but the end at `max_words`.
 
     log_probs: (photos, beams, vocabulary); num_words: (photos,), that each caption has so far.
     """
-    log_probs = log_probs.copy()
     log_probs[..., _NEVER_SPOKEN] = -np.inf
     log_probs[num_words < options.min_words, :, END_ID] = -np.inf
     is_full = num_words == options.max_words
@@ -216,7 +247,6 @@ def _allowed(log_probs: np.ndarray, num_words: np.ndarray, options: DecodingOpti
         ends = np.maximum(log_probs[is_full, :, END_ID], np.finfo(np.float32).min)
         log_probs[is_full] = -np.inf
         log_probs[is_full, :, END_ID] = ends
-    return log_probs
 
 
 def _best_continuations(

@@ -7,6 +7,7 @@ import pytest
 
 from captioner.decoding import Hypothesis, _best_continuations, beam_search, beam_search_stream
 from captioner.options import DecodingOptions
+from captioner.search_rules import SearchRules
 from captioner.tokenizer import END_ID, PAD_ID, START_ID, UNK_ID
 
 LETTERS = "abc"
@@ -389,3 +390,52 @@ def test_the_best_continuations_are_those_of_a_full_sort(seed, vocabulary_size):
     photos = np.arange(3)[:, None]
     found = np.where(np.isfinite(scores), alive[photos, beams] + log_probs[photos, beams, tokens], -np.inf)
     np.testing.assert_array_equal(found, scores)
+
+
+# rules: a may be said once, b lets it be said again, c is never last
+
+
+def letters(chosen):
+    return np.array([id >= FIRST_LETTER and LETTERS[id - FIRST_LETTER] in chosen for id in range(VOCABULARY_SIZE)])
+
+
+RULES = SearchRules(is_said_once=letters("a"), is_contrasting=letters("b"), is_never_last=letters("c"))
+
+
+def keeps_rules(spoken):
+    repeats = any(
+        letter == "a" and "a" in spoken[:place] and spoken[place - 1] != "b" for place, letter in enumerate(spoken)
+    )
+    return not repeats and not spoken.endswith("c")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_wide_beam_finds_the_best_caption_that_keeps_the_rules(seed):
+    table, options = random_table(seed), DecodingOptions(beam_size=200, min_words=0, max_words=4)
+    captions = ("".join(letters) for length in range(5) for letters in itertools.product(LETTERS, repeat=length))
+    best = max(
+        (caption for caption in captions if keeps_rules(caption)),
+        key=lambda caption: log_prob_of(table, caption) / (len(caption) + 1) ** options.length_exponent,
+    )
+    (found,) = beam_search(toy_step, toy_image([table]), options, RULES)
+    assert spell(found[0]) == best
+
+
+@pytest.mark.parametrize("beam_size", [1, 3])
+def test_every_caption_keeps_the_rules_and_has_an_end(beam_size):
+    tables = [random_table(seed) for seed in range(60)]
+    options = DecodingOptions(beam_size=beam_size, num_candidates=beam_size, max_words=5)
+    found = list(
+        beam_search_stream(
+            toy_step, ({"state": np.zeros(1, np.float32), "table": t} for t in tables), options, 7, RULES
+        )
+    )
+    assert len(found) == 60 and all(captions for captions in found)
+    assert all(keeps_rules(spell(caption)) for captions in found for caption in captions)
+
+
+def test_rules_change_nothing_where_they_forbid_nothing():
+    nothing = SearchRules(*[np.zeros(VOCABULARY_SIZE, bool)] * 3)
+    for seed in range(5):
+        image, options = toy_image([random_table(seed)]), DecodingOptions(beam_size=3, num_candidates=3, max_words=6)
+        assert beam_search(toy_step, image, options, nothing) == beam_search(toy_step, image, options)

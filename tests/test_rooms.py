@@ -14,14 +14,14 @@ PACKAGE_DIR = Path(captioner.__file__).parent
 
 # From the top down: rooms of one row may import each other; third-party packages may be used from their row on.
 ROWS = [
-    (("errors", "options"), ()),
+    (("errors", "english", "options"), ()),
     (("ahead", "files", "known_hashes", "quiet", "training_stack"), ("filelock",)),
     (("tokenizer", "images", "photos", "quantization"), ("numpy", "PIL", "pillow_heif")),
     (("metrics",), ("nltk",)),
     (("datasets",), ()),
     (("scoring",), ()),
     (("model_folder", "presets"), ()),
-    (("decoding",), ()),
+    (("decoding", "search_rules"), ()),
     (("inference",), ("ai_edge_litert",)),
     (("explaining",), ("h5py",)),
     (("outputs",), ("matplotlib", "pyarrow")),

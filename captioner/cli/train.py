@@ -94,7 +94,6 @@ def train(
     Example: captioner train data/flickr8k runs/lstm
     """
     from captioner.options import (
-        DecodingOptions,
         FineTuningOptions,
         NetworkOptions,
         SelfCriticalOptions,
@@ -145,7 +144,6 @@ def train(
         resume,
         network=network,
         training=training,
-        decoding=DecodingOptions(),
         init=source,
         fine_tuning=tuning,
         self_critical=speaking,
@@ -198,9 +196,10 @@ def _train(data_dir, output_dir, resume, init, source_weights, **settings):
         encoder, graph_path = init.encoder, init.encoder_graph_path
     say("loading TensorFlow")
     with without_native_chatter():
-        from captioner.training import Listener, Run, train
+        from captioner.training import Listener, Run, suitable_decoding, train
 
-    run = Run(dataset, output_dir, encoder, graph_path, init=init, source_weights=source_weights, **settings)
+    settings |= {"decoding": suitable_decoding(dataset), "init": init, "source_weights": source_weights}
+    run = Run(dataset, output_dir, encoder, graph_path, **settings)
     return train(run, resume, Listener(say, _show_progress))
 
 

@@ -9,8 +9,8 @@ from captioner.datasets import Dataset
 from captioner.errors import CaptionerError, OptionsError
 from captioner.files import check_writable, make_folder
 from captioner.model_folder import EncoderInfo
-from captioner.options import DECODERS, DecodingOptions, NetworkOptions, TrainingOptions
-from captioner.training import Run
+from captioner.options import DECODERS, NetworkOptions, TrainingOptions
+from captioner.training import Run, suitable_decoding
 from captioner.training.standing import check_nothing_else, is_finished
 
 PAGE, REPORT, FIGURE = "compare.md", "compare.json", "compare.png"
@@ -65,8 +65,9 @@ def planned(
     networks = {decoder: replace(network, decoder=decoder) for decoder in decoders}
     if match_parameters:
         networks = matched_networks(networks, _around(dataset, encoder[0]))
+    decoding = suitable_decoding(dataset)
     runs = {
-        decoder: Run(dataset, output_dir / decoder, *encoder, network, training, DecodingOptions())
+        decoder: Run(dataset, output_dir / decoder, *encoder, network, training, decoding)
         for decoder, network in networks.items()
     }
     return Comparison(output_dir, dataset, network, match_parameters, runs)

@@ -40,7 +40,8 @@ def explain(
     options = options or folder.decoding
     # Asked for more captions the search goes on for longer, but it finds the same best one: it only ever stops where
     # nothing that is alive can enter the best. It may finish fewer captions than there are beams.
-    (found,) = beam_search(captioner.decoder.step, image, replace(options, num_candidates=options.beam_size))
+    all_candidates = replace(options, num_candidates=options.beam_size)
+    (found,) = beam_search(captioner.decoder.step, image, all_candidates, captioner.rules(options))
     tokens = (START_ID, *found[0].tokens, END_ID)
     read = np.array([tokens[:-1]], np.int32)
     outputs = [

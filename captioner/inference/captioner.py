@@ -18,6 +18,7 @@ from captioner.inference.litert import MOST_COPIES, Decoder, Encoder, default_th
 from captioner.model_folder import CONFIG, DECODER_GRAPH, ENCODER_GRAPH, ModelFolder
 from captioner.options import DecodingOptions
 from captioner.presets import DEFAULT_PRESET, open_model
+from captioner.search_rules import SearchRules, search_rules
 from captioner.tokenizer import Tokenizer
 
 DEFAULT_BATCH_SIZE = 16
@@ -60,6 +61,7 @@ class Captioner:
             raise OptionsError(f"threads must be at least 1, not {self.threads}")
         self._photos_at_once = photos_at_once
         self._is_checked = False
+        self._rules: dict[str, SearchRules | None] = {}
 
     @classmethod
     def load(cls, model: str | os.PathLike = DEFAULT_PRESET, threads: int | None = None) -> "Captioner":
@@ -143,7 +145,7 @@ class Captioner:
         options = options or self.folder.decoding
         taken: deque[ImageError | None] = deque()  # for each photo its error, or None while it is searched for
         begun = self._begun(self.feature_stream(sources), taken)
-        searches = beam_search_stream(self.decoder.step, begun, options, batch_size)
+        searches = beam_search_stream(self.decoder.step, begun, options, batch_size, self.rules(options))
         for found in searches:
             while taken[0] is not None:
                 yield taken.popleft()
@@ -192,7 +194,13 @@ class Captioner:
         """The captions of photos that are encoded already. features: (photos, regions, depth)."""
         options = options or self.folder.decoding
         image = self.decoder.begin(features)
-        return [self.told(found) for found in beam_search(self.decoder.step, image, options)]
+        return [self.told(found) for found in beam_search(self.decoder.step, image, options, self.rules(options))]
+
+    def rules(self, options: DecodingOptions) -> SearchRules | None:
+        """The rules that the options name, for the words of this model."""
+        if options.rules not in self._rules:
+            self._rules[options.rules] = search_rules(options, self.tokenizer)
+        return self._rules[options.rules]
 
     def told(self, hypotheses: list[Hypothesis]) -> Caption:
         """What a search found, as a caption."""

@@ -131,11 +131,11 @@ class CaptionQueue:
 
     def _search(self) -> None:
         """The work of the searching thread: what it meets is told to those it was searching for, and it lives on."""
-        step = self._captioner.decoder.step
+        step, rules = self._captioner.decoder.step, self._captioner.rules(self._options)
         self._is_ending = False
         while not self._is_ending:
             try:
-                for hypotheses in beam_search_stream(step, self._begun(), self._options, self._batch_size):
+                for hypotheses in beam_search_stream(step, self._begun(), self._options, self._batch_size, rules):
                     job = self._searching[0]
                     said = self._said(job, hypotheses)
                     self._searching.popleft()

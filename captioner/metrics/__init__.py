@@ -10,6 +10,7 @@ from captioner.metrics.rouge import rouge_l
 from captioner.metrics.scores import (
     SCORE_NAMES,
     TOKENIZERS,
+    Tokenize,
     choose_tokenizer,
     describe_counts,
     score_captions,
@@ -18,7 +19,7 @@ from captioner.metrics.scores import (
 )
 from captioner.metrics.sentences import sentence_scores, smoothed_bleu
 from captioner.metrics.tally import Part, Tally, tally_tokens
-from captioner.metrics.wording import ends_broken, repeats_itself, wording
+from captioner.metrics.wording import ends_broken, repeats_content_word, repeats_itself, wording
 
 __all__ = [
     "LEVEL",
@@ -29,6 +30,7 @@ __all__ = [
     "Difference",
     "Part",
     "Tally",
+    "Tokenize",
     "character_tokenize",
     "check_official",
     "choose_tokenizer",
@@ -38,6 +40,7 @@ __all__ = [
     "interval",
     "paired_differences",
     "ptb_tokenize",
+    "repeats_content_word",
     "repeats_itself",
     "resampled_scores",
     "rouge_l",

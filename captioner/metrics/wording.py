@@ -2,16 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-_NEVER_LAST = {  # English words after which more must follow
-    "articles": "a an the",
-    "prepositions": "about above across after against along among around as at before behind below beside between by"
-    " down during for from in inside into near next of off on onto out outside over past through to toward towards"
-    " under up upon with",
-    "conjunctions and relatives": "and but or while that which who whose",
-    "to be": "is are was were be being been",
-    "possessives": "his her its their my our your",
-}
-_UNFINISHED = frozenset(word for words in _NEVER_LAST.values() for word in words.split())
+from captioner.english import UNFINISHED_WORDS, is_content_word
 
 
 def ends_broken(caption: str) -> bool:
@@ -20,7 +11,7 @@ def ends_broken(caption: str) -> bool:
     Words that are adverbs as well count, too ("a man looks up"), so that nothing broken is missed.
     """
     words = caption.lower().rstrip(" .,;:!?").split()
-    return bool(words) and words[-1] in _UNFINISHED
+    return bool(words) and words[-1] in UNFINISHED_WORDS
 
 
 def repeats_itself(caption: str) -> bool:
@@ -33,17 +24,25 @@ def repeats_itself(caption: str) -> bool:
     )
 
 
+def repeats_content_word(caption: str) -> bool:
+    """Whether an English content word is said twice, as in "a brown and brown dog"."""
+    words = [word.strip('.,;:!?"()') for word in caption.lower().split()]
+    words = [word for word in words if word and is_content_word(word)]
+    return len(set(words)) < len(words)
+
+
 def wording(captions: Sequence[str], train_captions: Iterable[str] | None = None) -> dict:
     """Shares of captions (0 to 1) and their mean length in words, as JSON.
 
-    broken_endings: of English, see `ends_broken`. from_train: said word for word in a train caption, case and a final
-    stop aside; only where train captions are given.
+    broken_endings, repeated_content_words: of English, see `ends_broken` and `repeats_content_word`. from_train: said
+    word for word in a train caption, case and a final stop aside; only where train captions are given.
     """
     found = {
         "num_distinct_captions": len(set(captions)),
         "mean_words": _mean(len(caption.split()) for caption in captions),
         "broken_endings": _mean(map(ends_broken, captions)),
         "repeated_phrases": _mean(map(repeats_itself, captions)),
+        "repeated_content_words": _mean(map(repeats_content_word, captions)),
     }
     if train_captions is not None:
         known = {_plain(caption) for caption in train_captions}

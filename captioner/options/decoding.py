@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from captioner.options.base import Options, require
 
+RULES = ("none", "english")
 _MOST_BEAMS = 1000  # each is a row of the vocabulary, and far fewer find all there is to find
 
 
@@ -17,6 +18,7 @@ class DecodingOptions(Options):
     min_words: int = 1
     max_words: int = 20
     length_exponent: float = 0.7  # a caption's log-probability is divided by its tokens to this power
+    rules: str = "none"  # of words: "english" names no thing twice and leaves no caption unfinished
 
     def __post_init__(self):
         require(1 <= self.beam_size <= _MOST_BEAMS, f"beam-size must be 1 to {_MOST_BEAMS}, not {self.beam_size}")
@@ -30,4 +32,5 @@ class DecodingOptions(Options):
             self.max_words >= max(1, self.min_words),
             f"max-words must be at least 1 and not below min-words {self.min_words}, not {self.max_words}",
         )
+        require(self.rules in RULES, f"unknown rules {self.rules!r}; choose {', '.join(RULES)}")
         require(0 <= self.length_exponent < math.inf, f"length-exponent must be at least 0, not {self.length_exponent}")

@@ -5,8 +5,8 @@ What a run is, and where it stands, can be asked without Keras, which is loaded 
 
 from importlib import import_module
 
-_HOMES = {"Listener": "run", "Run": "run", "train": "loop"}
-__all__ = ["Listener", "Run", "train"]
+_HOMES = {"Listener": "run", "Run": "run", "suitable_decoding": "run", "train": "loop"}
+__all__ = ["Listener", "Run", "suitable_decoding", "train"]
 
 
 def __getattr__(name):

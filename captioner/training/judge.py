@@ -7,9 +7,11 @@ import tensorflow as tf
 
 from captioner.datasets import Example
 from captioner.decoding import beam_search
-from captioner.evaluation import score_examples
+from captioner.evaluation import tally_examples
 from captioner.inference import replay_captions
+from captioner.metrics import sentence_scores
 from captioner.model import CaptionNetwork
+from captioner.search_rules import search_rules
 from captioner.training.batches import TeacherForcing
 from captioner.training.dev_loss import TeacherForcedLoss
 from captioner.training.run import Run
@@ -26,7 +28,9 @@ class DevJudge:
         """encoder: whose features the network reads, as `Dataset.features_of` asks for it."""
         self.examples: list[Example] = run.dataset.split("dev") if "dev" in run.dataset.splits else []
         self.said: list[Said] = []  # of the first examples, when they were last scored
+        self.photo_scores: list[float] = []  # CIDEr-D of each example's caption then, a fraction
         self._tokenizer, self._options = run.tokenizer, replace(run.decoding, beam_size=_BEAM_SIZE)
+        self._rules = search_rules(self._options, self._tokenizer)
         if self.examples:
             self._features, self._rows = run.dataset.features_of(self.examples, encoder)
             given = TeacherForcing(self.examples, self._features, self._rows, run.tokenizer, run.training.max_tokens)
@@ -41,11 +45,12 @@ class DevJudge:
         spoken = []
         for start in range(0, len(self.examples), _PHOTOS_AT_ONCE):
             features = self._features[self._rows[start : start + _PHOTOS_AT_ONCE]]
-            found = beam_search(self.step, self.begin(features), self._options)
+            found = beam_search(self.step, self.begin(features), self._options, self._rules)
             spoken += (hypotheses[0].tokens for hypotheses in found)
         self.said = self._look_again(spoken[:NUM_SAMPLES])
-        scores = score_examples(self.examples, [self._tokenizer.decode(tokens) for tokens in spoken])
-        return {"dev_loss": self._loss()} | {name: value for name, value in scores.items() if isinstance(value, float)}
+        tally = tally_examples(self.examples, [self._tokenizer.decode(tokens) for tokens in spoken])
+        self.photo_scores = sentence_scores(tally)["cider"].tolist()
+        return {"dev_loss": self._loss()} | tally.scores()
 
     def _look_again(self, captions: list[tuple[int, ...]]) -> list[Said]:
         """The captions of the first photos, with where the network looked."""

@@ -17,6 +17,7 @@ from captioner.options import (
     SettlingOptions,
     TrainingOptions,
 )
+from captioner.search_rules import suitable_rules
 from captioner.tokenizer import Tokenizer
 
 CHECKPOINT = "checkpoint.npz"
@@ -127,3 +128,9 @@ class Run:
                 for name, value in options.to_json().items()
             },
         }
+
+
+def suitable_decoding(dataset: Dataset) -> DecodingOptions:
+    """How a model of the dataset's train captions searches, by what is known of them."""
+    captions = (caption for example in dataset.split("train") for caption in example.captions)
+    return DecodingOptions(rules=suitable_rules(dataset.tokenizer, captions))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from captioner.metrics import ends_broken, repeats_itself, wording
+from captioner.metrics import ends_broken, repeats_content_word, repeats_itself, wording
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,16 @@ def test_words_that_come_again_later_are_none(caption):
     assert not repeats_itself(caption)
 
 
+@pytest.mark.parametrize("caption", ["a Brown and brown dog", "a large building with a large window.", "dog, dog"])
+def test_a_content_word_said_twice_is_a_repetition(caption):
+    assert repeats_content_word(caption)
+
+
+@pytest.mark.parametrize("caption", ["a dog and two dogs", "a man in the water in a boat", "one and one", ""])
+def test_function_words_may_come_again(caption):
+    assert not repeats_content_word(caption)
+
+
 def test_shares_are_of_captions():
     captions = ["a dog runs", "a dog runs", "a man in the", "a cat sat sat"]
     assert wording(captions, ["A dog runs .", "a bird"]) == {
@@ -45,6 +55,7 @@ def test_shares_are_of_captions():
         "mean_words": 3.5,
         "broken_endings": 0.25,
         "repeated_phrases": 0.25,
+        "repeated_content_words": 0.25,
         "from_train": 0.5,
     }
 
@@ -55,4 +66,5 @@ def test_no_captions_at_all_are_zeros():
         "mean_words": 0.0,
         "broken_endings": 0.0,
         "repeated_phrases": 0.0,
+        "repeated_content_words": 0.0,
     }
