@@ -15,7 +15,7 @@ _NUMBERS = (
     ("--batch-size", "16", "8", "Photos a step, each with all its captions.", int),
     ("--learning-rate", "0.0006", "0.004", "Peak of the schedule.", float),
     ("--label-smoothing", "0.1", "0.1", "Share of probability given to all other words.", float),
-    ("--patience", "5", "5", "Epochs without a better dev CIDEr-D before stopping.", int),
+    ("--patience", "5", "5", "Epochs without a better dev loss or dev CIDEr-D before stopping.", int),
     ("--seed", "0", "0", "Decides weights, order and dropout.", int),
 )
 

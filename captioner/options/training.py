@@ -25,7 +25,7 @@ class TrainingOptions(Options):
     photo_evenness: float = 0.0  # a caption of a photo that has n weighs n to the power of minus this
     max_tokens: int = 24  # a training caption is cut after so many tokens, the end included
     precision: str = "float32"  # of the products; "auto" is bfloat16 where the processor has it
-    patience: int = 5  # epochs without a better dev CIDEr before training stops
+    patience: int = 5  # epochs without a better dev loss or dev CIDEr-D before training stops
     seed: int = 0
 
     def __post_init__(self):

@@ -11,10 +11,9 @@ import numpy as np
 
 from captioner.errors import ModelError, OptionsError
 from captioner.files import written_whole
+from captioner.training.selection import DevResult, select
 
-_IN_HEADER = ("losses", "epoch_seconds", "history", "seconds", "num_settled", "settled", "samples")
-
-_ADDED_SINCE = {"num_settled": 0, "settled": None, "samples": ()}  # what is not in the checkpoints of older versions
+_IN_HEADER = ("losses", "epoch_seconds", "history", "seconds", "num_settled", "settled", "samples", "results")
 
 
 @dataclass
@@ -29,33 +28,28 @@ class Progress:
     num_settled: int = 0  # epochs of the decoder's own training, once fine-tuning has begun
     settled: dict | None = None  # what fine-tuning began with: the epoch it is from, 0 for a given model; dev scores
     samples: list[dict] = dataclasses.field(default_factory=list)  # what was said of the first dev photos, an epoch
+    results: list[DevResult] = dataclasses.field(default_factory=list)  # of this phase, and of what it began with
 
     @property
     def best_epoch(self) -> int:
-        """The epoch whose weights are kept: the first of the best dev CIDEr-D.
-
-        The last one where dev says nothing: there is no dev split, or CIDEr-D is 0 throughout, as it always is
-        for a single photo. From when fine-tuning has begun, what it began with is one of the candidates.
-        """
-        rows = ([] if self.settled is None else [self.settled]) + self.history[self.num_settled :]
-        if not any(row.get("cider") for row in rows):
-            return rows[-1]["epoch"] if rows else 0
-        return max(rows, key=lambda row: row["cider"])["epoch"]
+        """The epoch whose weights are kept, 0 before the first; in a second phase perhaps what it began with."""
+        return select(self.results).epoch if self.results else 0
 
     @property
     def is_tuned(self) -> bool:
         """Whether the weights that are kept are fine-tuned ones."""
         return self.settled is not None and self.best_epoch > self.num_settled
 
-    def settle(self, scores: dict, weights: list[np.ndarray]) -> None:
-        """Fine-tuning begins, with weights that score so on dev."""
-        self.settled = {"epoch": self.best_epoch} | scores
+    def settle(self, scores: dict, result: DevResult, weights: list[np.ndarray]) -> None:
+        """The second phase begins, with weights that score so on dev."""
+        self.settled = {"epoch": result.epoch} | scores
         self.num_settled = len(self.history)
-        self.best_weights = weights
+        self.results, self.best_weights = [result], weights
 
-    def add(self, row: dict, averages: list[np.ndarray], captions: list[str]) -> None:
-        """An epoch is over: its row of the log, the averaged weights it ended with, what was said of dev photos."""
+    def add(self, row: dict, result: DevResult, averages: list[np.ndarray], captions: list[str]) -> None:
+        """An epoch is over: its row of the log, its averaged weights and what they reached and said on dev."""
         self.history.append(row)
+        self.results = [*self.results, result]
         if captions:
             self.samples = [*self.samples, {"epoch": row["epoch"], "captions": captions}]
         self.losses, self.epoch_seconds = [], 0.0
@@ -67,6 +61,7 @@ class Progress:
 def save_checkpoint(path: Path, run: dict, state: list[np.ndarray], progress: Progress) -> None:
     """run: what must be the same for the run to go on (options, dataset), as JSON."""
     header = {"run": run} | {name: getattr(progress, name) for name in _IN_HEADER}
+    header["results"] = [dataclasses.asdict(result) for result in progress.results]
     arrays = {f"state_{i}": a for i, a in enumerate(state)}
     arrays |= {f"best_{i}": a for i, a in enumerate(progress.best_weights)}
     with written_whole(path) as temporary, temporary.open("wb") as file:
@@ -95,8 +90,9 @@ def _opened(path: Path, run: dict):
     """The file of arrays, and the fields of `_IN_HEADER`."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            header = _ADDED_SINCE | json.loads(file["header"].tobytes())
+            header = json.loads(file["header"].tobytes())
             begun, fields = header["run"], {name: header[name] for name in _IN_HEADER}
+            fields["results"] = [DevResult(**result) for result in fields["results"]]
             changed = changed_options(begun, run)
             if changed:
                 raise OptionsError(

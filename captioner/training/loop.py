@@ -136,7 +136,7 @@ def _learn(
             phase.resume(state, progress, listener)
         phase.train(progress, listener, log)
         if not progress.is_tuned:
-            listener.say("dev CIDEr-D has not risen above that of the settled model, which is the one that is kept")
+            listener.say("dev has not improved on the settled model, which is the one that is kept")
     return progress
 
 

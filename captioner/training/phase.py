@@ -14,6 +14,7 @@ from captioner.training.judge import DevJudge
 from captioner.training.memory import peak_memory
 from captioner.training.run import Listener, Run
 from captioner.training.samples import Said
+from captioner.training.selection import DevResult, num_epochs_without_progress
 from captioner.training.teacher_forcing import Trainer
 
 SECONDS_BETWEEN_CHECKPOINTS = 180
@@ -31,7 +32,8 @@ class Phase:
     def settle(self, progress: Progress) -> None:
         """What the network knows now is where the phase begins, and what its epochs are to surpass."""
         weights = [np.array(variable) for variable in self.trainer.network.trainable_variables]
-        progress.settle(self.judge.scores(), weights)
+        scores = self.judge.scores()
+        progress.settle(scores, self._result(progress.best_epoch, scores), weights)
         self.save(progress)
 
     def resume(self, state: list[np.ndarray], progress: Progress, listener: Listener) -> None:
@@ -64,11 +66,12 @@ class Phase:
         return progress.num_settled + self.trainer.options.epochs
 
     def _is_over(self, progress: Progress, listener: Listener) -> bool:
-        num_epochs, patience = len(progress.history), self.trainer.options.patience
-        if num_epochs >= self._last_epoch(progress):
+        if len(progress.history) >= self._last_epoch(progress):
             return True
-        if num_epochs - max(progress.best_epoch, progress.num_settled) >= patience:
-            listener.say(f"dev CIDEr-D has not risen for {patience} epochs: stopping here")
+        patience = self.trainer.options.patience
+        if num_epochs_without_progress(progress.results) >= patience:
+            epochs = "epoch" if patience == 1 else f"{patience} epochs"
+            listener.say(f"neither dev loss nor dev CIDEr-D got better in the last {epochs}: stopping here")
             return True
         return False
 
@@ -110,8 +113,13 @@ class Phase:
         row["seconds"] = round(progress.epoch_seconds + time.monotonic() - started, 1)
         if (memory := peak_memory()) is not None:
             row["peak_memory_mb"] = round(memory / 1e6)
-        progress.add(row, averages, [said.text for said in self.judge.said])
+        progress.add(row, self._result(row["epoch"], row), averages, [said.text for said in self.judge.said])
         return row
+
+    def _result(self, epoch: int, scores: dict) -> DevResult:
+        """What is compared when an epoch is chosen; self-critical training raises the reward at the loss's expense."""
+        loss = scores.get("dev_loss") if self.trainer.measure == "loss" else None
+        return DevResult(epoch, tuple(self.judge.photo_scores), loss)
 
     def _not_finite(self, progress: Progress, batch: Batch) -> str:
         """What to tell, and what to do, when a loss or a gradient is no number any more."""

@@ -33,6 +33,21 @@ def run_of(dataset, output_dir, tuning=TUNING, init=None, **training):
     return Run(dataset, output_dir, *encoder_of(dataset), NETWORK, options, DecodingOptions(), init, fine_tuning=tuning)
 
 
+class Judged:
+    """A judge whose CIDEr-D is as told, the same of every photo: no difference is chance."""
+
+    def __init__(self, ciders):
+        self.ciders, self.said, self.photo_scores = iter(ciders), [], []
+
+    def __call__(self, network, run, encoder):
+        return self
+
+    def scores(self):
+        cider = next(self.ciders)
+        self.photo_scores = [cider] * 4
+        return {"bleu_1": 0.0, "bleu_4": 0.0, "rouge_l": 0.0, "cider": cider}
+
+
 def train_quietly(run):
     """The model, and the lines that were said."""
     lines = []
