@@ -26,6 +26,7 @@ class Hypothesis:
 
     tokens: tuple[int, ...]
     log_prob: float  # natural log, summed over the tokens, the end included
+    token_log_probs: tuple[float, ...] = field(default=(), compare=False)  # of each of them, the end's last
 
     @property
     def confidence(self) -> float:
@@ -120,6 +121,7 @@ class _Slots:
         self._token = np.zeros(beams, np.int32)
         self._alive = np.zeros(beams, np.float64)  # log-probability of each beam
         self._spoken = np.zeros((*beams, options.max_words + 1), np.int32)
+        self._totals = np.zeros((*beams, options.max_words + 1), np.float64)  # log-probability up to each of them
         self._num_words = np.zeros(0, np.int64)
 
     @property
@@ -162,7 +164,7 @@ class _Slots:
                 self._state = longer(self._state, (self.options.beam_size, *array.shape), array.dtype)
             else:
                 self._constants[name] = longer(self._constants.get(name, ()), array.shape, array.dtype)
-        for name in ("_token", "_alive", "_spoken", "_num_words"):
+        for name in ("_token", "_alive", "_spoken", "_totals", "_num_words"):
             array = getattr(self, name)
             setattr(self, name, longer(array, array.shape[1:], array.dtype))
         self.photo += [None] * count
@@ -181,15 +183,17 @@ class _Slots:
         scores, parents, tokens = _best_continuations(self._alive, log_probs, 2 * num_beams)
         ends = tokens == END_ID
         for slot, rank in zip(*np.nonzero(ends[:, :num_beams] & np.isfinite(scores[:, :num_beams])), strict=True):
-            words = self._spoken[slot, parents[slot, rank], : self._num_words[slot]]
-            self.finished[slot].hypotheses.append(Hypothesis(tuple(words.tolist()), float(scores[slot, rank])))
+            self.finished[slot].hypotheses.append(self._ended(slot, parents[slot, rank], float(scores[slot, rank])))
         # the best continuations that did not end, in order: False sorts before True
         going_on = np.argsort(ends | ~np.isfinite(scores), axis=1, kind="stable")[:, :num_beams]
         self._alive = np.take_along_axis(np.where(ends, -np.inf, scores), going_on, axis=1)
         parents = np.take_along_axis(parents, going_on, axis=1)
         self._token = np.take_along_axis(tokens, going_on, axis=1).astype(np.int32)
+        place = self._num_words[:, None, None]
         self._spoken = np.take_along_axis(self._spoken, parents[..., None], axis=1)
-        np.put_along_axis(self._spoken, self._num_words[:, None, None], self._token[..., None], axis=2)
+        np.put_along_axis(self._spoken, place, self._token[..., None], axis=2)
+        self._totals = np.take_along_axis(self._totals, parents[..., None], axis=1)
+        np.put_along_axis(self._totals, place, self._alive[..., None], axis=2)
         self._state = np.take_along_axis(outputs["state"], parents[..., None], axis=1)
         self._num_words = np.minimum(self._num_words + 1, self.options.max_words)
         best_alive = self._alive.max(axis=1)
@@ -198,6 +202,11 @@ class _Slots:
             for slot, photo in enumerate(self.photo)
             if photo is not None and self.finished[slot].is_settled(best_alive[slot])
         ]
+
+    def _ended(self, slot: int, beam: int, log_prob: float) -> Hypothesis:
+        words, totals = (array[slot, beam, : self._num_words[slot]] for array in (self._spoken, self._totals))
+        steps = np.diff(totals, prepend=0, append=log_prob)
+        return Hypothesis(tuple(words.tolist()), log_prob, tuple(steps.tolist()))
 
     def _close_up(self, count: int) -> None:
         """Gives up the free slots but for `count`, once half would be free, not sooner: new shapes cost the runtime new
@@ -208,7 +217,7 @@ class _Slots:
             return
         self.photo, self.finished = ([of_slot[slot] for slot in kept] for of_slot in (self.photo, self.finished))
         self._token, self._state, self._alive = self._token[kept], self._state[kept], self._alive[kept]
-        self._spoken, self._num_words = self._spoken[kept], self._num_words[kept]
+        self._spoken, self._totals, self._num_words = self._spoken[kept], self._totals[kept], self._num_words[kept]
         self._constants = {name: array[kept] for name, array in self._constants.items()}
 
 

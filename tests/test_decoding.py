@@ -439,3 +439,19 @@ def test_rules_change_nothing_where_they_forbid_nothing():
     for seed in range(5):
         image, options = toy_image([random_table(seed)]), DecodingOptions(beam_size=3, num_candidates=3, max_words=6)
         assert beam_search(toy_step, image, options, nothing) == beam_search(toy_step, image, options)
+
+
+@pytest.mark.parametrize("beam_size", [1, 4])
+def test_each_token_has_the_log_probability_that_the_step_gave_it(beam_size):
+    tables = [random_table(seed) for seed in range(10)]
+    found = beam_search(
+        toy_step, toy_image(tables), DecodingOptions(beam_size=beam_size, num_candidates=beam_size, max_words=6)
+    )
+    for table, hypotheses in zip(tables, found, strict=True):
+        for hypothesis in hypotheses:
+            state, expected = next_state(0, START_ID), []
+            for token in (*hypothesis.tokens, END_ID):
+                expected.append(table[state, token])
+                state = next_state(state, token)
+            np.testing.assert_allclose(hypothesis.token_log_probs, expected, rtol=1e-5)
+            assert sum(hypothesis.token_log_probs) == pytest.approx(hypothesis.log_prob)
