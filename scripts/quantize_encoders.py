@@ -18,6 +18,7 @@ import keras
 import numpy as np
 
 from captioner.datasets import NamedSource, prepare, read_annotations
+from captioner.decoder_weights import whole_decoder_weights
 from captioner.encoders import ENCODERS, build_encoder, graph_key
 from captioner.encoders.exported import readable
 from captioner.encoders.integer_graph import (
@@ -31,7 +32,7 @@ from captioner.encoders.integer_graph import (
 from captioner.encoders.projection import Projection, fit_projection, project
 from captioner.errors import CaptionerError
 from captioner.inference import Encoder
-from captioner.model_folder import DECODER_WEIGHTS, EncoderInfo
+from captioner.model_folder import EncoderInfo
 from captioner.options import DecodingOptions, NetworkOptions, PrepareOptions, TrainingOptions
 from captioner.training import Listener, Run, train
 
@@ -78,7 +79,7 @@ def learn_projection(encoder: keras.Model, drawn: list[Path], source: NamedSourc
     info = EncoderInfo(LEARNED, key, wide.image_size, wide.num_regions, wide.depth, "int8")
     run = Run(dataset, work_dir / "decoder", info, wide_path, NetworkOptions(), TRAINING, DecodingOptions())
     model = train(run, True, Listener(print))
-    with h5py.File(model.path / DECODER_WEIGHTS) as file:
+    with whole_decoder_weights(model.path) as path, h5py.File(path) as file:
         kernel, bias = (file[name][()].astype(np.float32) for name in (VALUE_KERNEL, VALUE_BIAS))
     return Projection(components.kernel @ kernel, components.bias @ kernel + bias)
 

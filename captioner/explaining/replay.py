@@ -5,6 +5,7 @@ from math import isqrt
 
 import numpy as np
 
+from captioner.decoder_weights import whole_decoder_weights
 from captioner.decoding import Hypothesis, beam_search
 from captioner.errors import ModelError
 from captioner.explaining.cells import CELLS, Activations, step_inside
@@ -81,7 +82,8 @@ def _activations(folder: ModelFolder, tokens: tuple[int, ...], states: list[Acti
     Raises: ModelError when the weights cannot be read, or do not lead from state to state.
     """
     decoder = folder.network.decoder
-    weights, embeddings = read_cell(folder.path / DECODER_WEIGHTS, folder.network, folder.vocabulary_size)
+    with whole_decoder_weights(folder.path) as path:
+        weights, embeddings = read_cell(path, folder.network, folder.vocabulary_size)
     recomputed = [
         step_inside(decoder, weights, embeddings[token], before)
         for token, before in zip(tokens, states[:-1], strict=True)

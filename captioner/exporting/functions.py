@@ -6,11 +6,11 @@ from functools import partial
 import numpy as np
 import tensorflow as tf
 
+from captioner.decoder_weights import whole_decoder_weights
 from captioner.errors import ModelError
 from captioner.exporting.translation import as_tensorflow
 from captioner.inference import Captioner
 from captioner.model import CaptionNetwork, build_network, decoder_signatures, load_weights
-from captioner.model_folder import DECODER_WEIGHTS
 from captioner.tokenizer import START_ID
 
 
@@ -33,7 +33,8 @@ def model_functions(captioner: Captioner) -> tuple[dict[str, Callable], CaptionN
     network = build_network(
         folder.network, folder.vocabulary_size, captioner.encoder.num_regions, captioner.encoder.depth
     )
-    load_weights(network, folder.path / DECODER_WEIGHTS)
+    with whole_decoder_weights(folder.path) as path:
+        load_weights(network, path)
     functions = {"encode": encode.get_concrete_function()} | decoder_signatures(network)
     _check(captioner, functions)
     return functions, network

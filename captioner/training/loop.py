@@ -8,10 +8,11 @@ from pathlib import Path
 
 import keras
 
+from captioner.decoder_weights import whole_decoder_weights
 from captioner.errors import ModelError
 from captioner.files import check_writable, make_folder, written_whole
 from captioner.model import CaptionNetwork, build_network, check_growth, grown_network, load_weights
-from captioner.model_folder import DECODER_WEIGHTS, ModelFolder, is_model
+from captioner.model_folder import ModelFolder, is_model
 from captioner.options import SettlingOptions
 from captioner.outputs.figures import draw_learning_curves
 from captioner.outputs.samples import draw_samples
@@ -164,7 +165,8 @@ def _first_network(run: Run) -> CaptionNetwork:
     if run.init is None:
         return build_network(run.network, len(run.tokenizer), *grid)
     source = build_network(run.init.network, run.init.vocabulary_size, *grid)
-    load_weights(source, run.init.path / DECODER_WEIGHTS)
+    with whole_decoder_weights(run.init.path) as path:
+        load_weights(source, path)
     return grown_network(source, run.network, len(run.tokenizer))
 
 

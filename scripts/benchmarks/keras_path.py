@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 import captioner.training_stack  # noqa: F401  (before Keras)
+from captioner.decoder_weights import whole_decoder_weights
 from captioner.decoding import beam_search
 from captioner.encoders import build_encoder
 from captioner.images import read_image
 from captioner.model import build_network, load_weights
-from captioner.model_folder import DECODER_WEIGHTS
 from captioner.presets import DEFAULT_PRESET, open_model
 
 
@@ -22,7 +22,8 @@ def caption(photo: Path) -> str:
         load_weights(encoder, folder.encoder_weights_path)
     grid = folder.encoder.num_regions, folder.encoder.depth
     decoder = build_network(folder.network, folder.vocabulary_size, *grid)
-    load_weights(decoder, folder.path / DECODER_WEIGHTS)
+    with whole_decoder_weights(folder.path) as path:
+        load_weights(decoder, path)
     features = encoder(read_image(photo, folder.encoder.image_size)[None], training=False)
 
     def step(**inputs):
