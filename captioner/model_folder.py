@@ -1,6 +1,7 @@
 """A model is a folder that speaks alone: its files, their hashes, and the checks on opening it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,8 +57,8 @@ class ModelFolder:
     encoder_graph_path: Path
 
     @classmethod
-    def open(cls, path: Path, shared_encoder: Path | None = None) -> "ModelFolder":
-        """shared_encoder: the graph that is seen through where the folder says that it shares one.
+    def open(cls, path: Path, shared_encoders: Mapping[str, Path] | None = None) -> "ModelFolder":
+        """shared_encoders: by precision the graph that is used where the folder says that it shares one.
 
         Raises: ModelError naming the first file that is missing, altered or does not fit.
         """
@@ -66,8 +67,10 @@ class ModelFolder:
             if name not in config["files"]:
                 raise ModelError(f"{path / CONFIG}: does not list {name}")
         hashes, graph_path = KnownHashes(), path / ENCODER_GRAPH
-        if config.get(_SHARES_ENCODER) and shared_encoder is not None and not graph_path.exists():
-            graph_path = shared_encoder
+        shared_encoder = None
+        if config.get(_SHARES_ENCODER) and not graph_path.exists():
+            shared_encoder = (shared_encoders or {}).get(config["encoder"].get("precision", "float"))
+            graph_path = shared_encoder or graph_path
         for name, expected in config["files"].items():
             file = graph_path if name == ENCODER_GRAPH else path / name
             try:

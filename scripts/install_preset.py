@@ -9,12 +9,13 @@ ships, and the seconds its run took. The preset itself is the last.
 
 import argparse
 import shutil
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import captioner
 from captioner import Captioner
 from captioner.datasets import Dataset
+from captioner.decoder_weights import make_weights_thin
 from captioner.encoders import shipped_graph
 from captioner.evaluation import caption_examples
 from captioner.files import sha256_of, write_json, write_text
@@ -28,12 +29,20 @@ from captioner.model_folder import (
     seal,
 )
 from captioner.options import BootstrapOptions, DecodingOptions
-from captioner.presets import SHARED_ENCODER
+from captioner.presets import SHARED_ENCODERS
 from captioner.scoring import score_report, tally_examples
 from captioner.training.model_card import model_card
 
-LICENCE = "Apache-2.0; learned from Flickr8k, whose terms are non-commercial"
-NOTES = """
+
+@dataclass(frozen=True)
+class Family:
+    """What all models that learned from the same photos say of themselves. notes: Markdown."""
+
+    licence: str
+    notes: str
+
+
+_FLICKR8K = """
 ## Licence
 
 The code and the encoder's ImageNet weights (EfficientNet-Lite, TensorFlow TPU repository) are under Apache-2.0. The
@@ -54,24 +63,54 @@ of small things are unreliable, and it guesses the sex and age of people from li
 names and no places. Its confidence is a mean probability of words, not a promise of being right.
 """
 
+_EVERYDAY = """
+## Licence
+
+The code, the weights and the encoder's ImageNet weights (EfficientNet-Lite, TensorFlow TPU repository) are under
+Apache-2.0. The model learned from captions of COCO (T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context",
+2014; captions: X. Chen et al., 2015). They are under CC BY 4.0: name them where you name this model. The photos that
+it learned from belong to their authors, each under the licence chosen on Flickr; the model folder holds none of them.
+
+## Intended use
+
+Drafts of alternative text and searchable captions for everyday photos, captions for training sets, and a model to learn
+from. Someone should read a caption before it is published.
+
+## Limits
+
+It knows the world of COCO: people, animals, food, rooms, streets and sports as its 80 kinds of objects show them.
+What is rare there is called by the name of something common. Counts above three, colours of small things, the sex and
+age of people, what people feel or intend, and who or where they are, it guesses from little or not at all. It reads no
+text. Drawings, scans, screenshots and medical or satellite images are beyond it.
+"""
+
+# By the beginning of a preset's name.
+FAMILIES = {
+    "everyday": Family("Apache-2.0; learned from COCO's captions (CC BY 4.0)", _EVERYDAY),
+    "flickr8k": Family("Apache-2.0; learned from Flickr8k, whose terms are non-commercial", _FLICKR8K),
+}
+
 
 def install(run_dir: Path, name: str, data_dir: Path, rungs: list[tuple[Path, str]], examples: str) -> Path:
-    """The preset's folder: the run's weights, today's default search, and what both score on dev.
+    """The preset's folder: the run's weights and its search, and what both score on dev.
 
     rungs: models on the way and what each is; examples: Markdown, a section of the card.
     """
     folder = under_todays_key(ModelFolder.open(run_dir))
     preset_dir = Path(captioner.__file__).parent / "presets" / name
     preset_dir.mkdir(parents=True, exist_ok=True)
-    shared = SHARED_ENCODER if sha256_of(SHARED_ENCODER) == sha256_of(run_dir / ENCODER_GRAPH) else None
+    family, shared = FAMILIES[name.partition("-")[0]], SHARED_ENCODERS[folder.encoder.precision]
+    if sha256_of(shared) != sha256_of(run_dir / ENCODER_GRAPH):
+        shared = None
     for file in (*FILES, ENCODER_WEIGHTS):
         (preset_dir / file).unlink(missing_ok=True)
         if (run_dir / file).exists() and not (file == ENCODER_GRAPH and shared):
             shutil.copyfile(run_dir / file, preset_dir / file)
-    dataset, decoding = Dataset.open(data_dir), DecodingOptions()
+    make_weights_thin(preset_dir)
+    dataset, decoding = Dataset.open(data_dir), folder.decoding
     scores = {path: dev_scores(path, dataset, decoding) for path in {run_dir, *(path for path, _ in rungs)}}
     record = folder.training | {
-        "licence": LICENCE,
+        "licence": family.licence,
         "decoding": decoding.to_json(),
         "encoder": vars(folder.encoder),
         "dev_scores": scores[run_dir],
@@ -81,7 +120,7 @@ def install(run_dir: Path, name: str, data_dir: Path, rungs: list[tuple[Path, st
         ],
     }
     write_json(preset_dir / TRAINING_RECORD, record)
-    write_text(preset_dir / MODEL_CARD, model_card(name, record) + NOTES + examples)
+    write_text(preset_dir / MODEL_CARD, model_card(name, record) + family.notes + examples)
     seal(preset_dir, name, folder.encoder, folder.network, decoding, shared)
     return preset_dir
 

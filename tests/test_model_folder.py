@@ -10,7 +10,7 @@ from captioner.errors import ModelError
 from captioner.files import sha256_of
 from captioner.inference import Captioner
 from captioner.model_folder import CONFIG, DECODER_GRAPH, ENCODER_GRAPH, FILES, VOCABULARY, ModelFolder, seal
-from captioner.presets import PRESETS, SHARED_ENCODER, open_model
+from captioner.presets import PRESETS, SHARED_ENCODERS, open_model
 
 
 @pytest.fixture
@@ -229,33 +229,35 @@ def shared_encoder(model_dir):
 
 
 def test_a_model_without_an_encoder_of_its_own_sees_through_the_shared_one(model_dir, shared_encoder):
-    folder = ModelFolder.open(model_dir, shared_encoder)
+    folder = ModelFolder.open(model_dir, {"int8": shared_encoder})
     assert folder.encoder_graph_path == shared_encoder
     assert Captioner(folder).encoder.key == folder.encoder.key
 
 
 def test_a_shared_encoder_that_is_another_one_is_refused(model_dir, shared_encoder):
     with pytest.raises(ModelError, match="altered since the model was made"):
-        ModelFolder.open(model_dir, model_dir / DECODER_GRAPH)
+        ModelFolder.open(model_dir, {"int8": model_dir / DECODER_GRAPH})
 
 
 def test_a_shared_encoder_that_is_missing_is_named(model_dir, shared_encoder):
     shared_encoder.unlink()
     with pytest.raises(ModelError, match=f"{shared_encoder}: cannot be read"):
-        ModelFolder.open(model_dir, shared_encoder)
+        ModelFolder.open(model_dir, {"int8": shared_encoder})
 
 
 def test_a_copy_of_a_companion_opens_by_its_path(tmp_path):
     copy = shutil.copytree(PRESETS["flickr8k-rnn"], tmp_path / "copy")
-    assert open_model(str(copy)).encoder_graph_path == SHARED_ENCODER
+    assert open_model(str(copy)).encoder_graph_path == SHARED_ENCODERS["float"]
 
 
 def test_an_encoder_of_its_own_comes_first(model_dir):
-    assert ModelFolder.open(model_dir, model_dir / DECODER_GRAPH).encoder_graph_path == model_dir / ENCODER_GRAPH
+    assert (
+        ModelFolder.open(model_dir, {"int8": model_dir / DECODER_GRAPH}).encoder_graph_path == model_dir / ENCODER_GRAPH
+    )
 
 
 def test_a_folder_is_sealed_with_the_encoder_it_shares(model_dir):
     folder = ModelFolder.open(model_dir)
     shared = (model_dir / ENCODER_GRAPH).rename(model_dir.parent / "shared.tflite")
     seal(model_dir, "shares", folder.encoder, folder.network, folder.decoding, shared)
-    assert ModelFolder.open(model_dir, shared).name == "shares"
+    assert ModelFolder.open(model_dir, {"int8": shared}).name == "shares"

@@ -17,7 +17,7 @@ from captioner.images import read_image
 from captioner.metrics import wording
 from captioner.model_folder import DECODER_GRAPH
 from captioner.options import DecodingOptions
-from captioner.presets import PRESETS, SHARED_ENCODER, open_model
+from captioner.presets import PRESETS, SHARED_ENCODERS, open_model
 
 MAX_GRAPH_BYTES = 40e6
 SAID = Path(__file__).with_name("shipped_captions.jsonl")  # of the first 100 dev photos, when its scores were taken
@@ -57,7 +57,7 @@ def test_its_encoder_goes_by_a_key_of_its_own_where_it_was_tuned(captioner):
 def test_the_companions_show_the_other_decoders_through_the_shared_encoder(decoder):
     folder = Captioner.load(f"flickr8k-{decoder}").folder
     assert folder.network.decoder == decoder and folder.network.attention
-    assert folder.encoder_graph_path == SHARED_ENCODER
+    assert folder.encoder_graph_path == SHARED_ENCODERS[folder.encoder.precision]
     assert (folder.path / DECODER_GRAPH).stat().st_size <= 12e6
 
 

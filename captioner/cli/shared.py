@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from captioner.errors import OptionsError
+from captioner.preset_names import DEFAULT_PRESET
 from captioner.quiet import without_native_chatter, without_pillow_s_warnings
 
 # Whether it is there and may be read is seen where the path is used: that is no usage error.
@@ -25,7 +26,7 @@ def model_option(command):
     return click.option(
         "-m",
         "--model",
-        default="flickr8k",
+        default=DEFAULT_PRESET,
         show_default=True,
         envvar="CAPTIONER_MODEL",
         show_envvar=True,

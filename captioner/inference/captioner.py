@@ -17,7 +17,8 @@ from captioner.images import ImageSource, read_image
 from captioner.inference.litert import MOST_COPIES, Decoder, Encoder, default_threads
 from captioner.model_folder import CONFIG, DECODER_GRAPH, ENCODER_GRAPH, ModelFolder
 from captioner.options import DecodingOptions
-from captioner.presets import DEFAULT_PRESET, open_model
+from captioner.preset_names import DEFAULT_PRESET
+from captioner.presets import open_model
 from captioner.search_rules import SearchRules, search_rules
 from captioner.tokenizer import Tokenizer
 

@@ -4,11 +4,15 @@ from pathlib import Path
 
 from captioner.errors import ModelError
 from captioner.model_folder import ModelFolder
+from captioner.preset_names import PRESET_NAMES
 
-DEFAULT_PRESET = "flickr8k"
-# The two beside the default show what the other decoders do; they see through the encoder that is shared.
-PRESETS = {name: Path(__file__).parent / name for name in (DEFAULT_PRESET, "flickr8k-gru", "flickr8k-rnn")}
-SHARED_ENCODER = Path(__file__).parents[1] / "encoders" / "weights" / "efficientnet-lite2-320.tflite"
+PRESETS = {name: Path(__file__).parent / name for name in PRESET_NAMES}
+_ENCODERS = Path(__file__).parents[1] / "encoders" / "weights"
+# By the precision of their arithmetic: shipped encoders, which presets that learned from their features share.
+SHARED_ENCODERS = {
+    "int8": _ENCODERS / "efficientnet-lite2-320.int8.tflite",
+    "float": _ENCODERS / "efficientnet-lite2-320.tflite",
+}
 
 
 def open_model(name_or_dir: str | Path) -> ModelFolder:
@@ -22,4 +26,4 @@ def open_model(name_or_dir: str | Path) -> ModelFolder:
     path = Path(name_or_dir)
     if not name_or_dir or (is_name and len(path.parts) <= 1 and not path.exists()):
         raise ModelError(f"unknown preset {name_or_dir!r}; choose {', '.join(PRESETS)}, or give a model folder")
-    return ModelFolder.open(path, SHARED_ENCODER)
+    return ModelFolder.open(path, SHARED_ENCODERS)

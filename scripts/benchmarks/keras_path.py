@@ -12,7 +12,8 @@ from captioner.decoding import beam_search
 from captioner.encoders import build_encoder
 from captioner.images import read_image
 from captioner.model import build_network, load_weights
-from captioner.presets import DEFAULT_PRESET, open_model
+from captioner.preset_names import DEFAULT_PRESET
+from captioner.presets import open_model
 
 
 def caption(photo: Path) -> str:
