@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from captioner.confidence import Confidence
 from captioner.errors import ModelError, OptionsError
 from captioner.files import sha256_of, write_json
 from captioner.known_hashes import KnownHashes
@@ -55,6 +56,7 @@ class ModelFolder:
     decoding: DecodingOptions
     vocabulary_size: int
     encoder_graph_path: Path
+    confidence: Confidence | None = None  # how its captions' confidence is told; None is their mean probability
 
     @classmethod
     def open(cls, path: Path, shared_encoders: Mapping[str, Path] | None = None) -> "ModelFolder":
@@ -91,8 +93,9 @@ class ModelFolder:
                 decoding=DecodingOptions.from_json(config["decoding"]),
                 vocabulary_size=config["vocabulary_size"],
                 encoder_graph_path=graph_path,
+                confidence=Confidence.from_json(config["confidence"]) if "confidence" in config else None,
             )
-        except (KeyError, TypeError, AttributeError, OptionsError) as error:
+        except (KeyError, TypeError, AttributeError, OptionsError, ModelError) as error:
             raise ModelError(f"{path / CONFIG}: not the configuration of a model ({error})") from error
         if len(folder.tokenizer) != folder.vocabulary_size:
             raise ModelError(
@@ -132,6 +135,7 @@ def seal(
     network: NetworkOptions,
     decoding: DecodingOptions,
     shared_encoder: Path | None = None,
+    confidence: Confidence | None = None,
 ) -> None:
     """Writes the configuration of a folder whose other files are in place: from then on it is a model.
 
@@ -149,6 +153,7 @@ def seal(
             **shares,
             "network": network.to_json(),
             "decoding": decoding.to_json(),
+            **({} if confidence is None else {"confidence": confidence.to_json()}),
             "vocabulary_size": len(Tokenizer.load(path / VOCABULARY)),
             "files": {file: sha256_of(elsewhere.get(file, path / file)) for file in files},
         },

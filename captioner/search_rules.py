@@ -28,18 +28,25 @@ class SearchRules:
     is_never_last: np.ndarray
 
 
+def content_tokens(options: DecodingOptions, tokenizer: Tokenizer) -> np.ndarray:
+    """Which tokens say what is in a photo, (vocabulary,) bool: all where nothing is known of the language."""
+    is_spoken = np.arange(len(tokenizer)) > UNK_ID
+    if options.rules == "none":
+        return is_spoken
+    is_word = np.array([token[0].isalpha() for token in tokenizer.tokens])
+    return is_spoken & is_word & ~_tokens_of(tokenizer, FUNCTION_WORDS)
+
+
 def english_rules(tokenizer: Tokenizer) -> SearchRules | None:
     """No content word twice ("a brown and brown dog"), but "a man and another man"; no "a dog on a" at the end.
 
     None for a vocabulary in which nothing would be left to say.
     """
-    function_words, unfinished = _tokens_of(tokenizer, FUNCTION_WORDS), _tokens_of(tokenizer, UNFINISHED_WORDS)
-    is_spoken = np.arange(len(tokenizer)) > UNK_ID
-    is_word = np.array([token[0].isalpha() for token in tokenizer.tokens])
-    is_said_once = is_spoken & is_word & ~function_words
-    if not (is_spoken & ~is_said_once & ~unfinished).any():
+    is_content = content_tokens(DecodingOptions(rules="english"), tokenizer)
+    is_unfinished = _tokens_of(tokenizer, UNFINISHED_WORDS)
+    if (is_content | is_unfinished)[UNK_ID + 1 :].all():
         return None
-    return SearchRules(is_said_once, _tokens_of(tokenizer, CONTRASTING_WORDS), unfinished)
+    return SearchRules(is_content, _tokens_of(tokenizer, CONTRASTING_WORDS), is_unfinished)
 
 
 SEARCH_RULES: dict[str, Callable[[Tokenizer], SearchRules | None]] = {

@@ -36,12 +36,13 @@ class Step:
 class Beam:
     """A caption that the search finished. score: what it is ranked by, its log-probability over a power of its length.
 
-    log_prob: natural log, summed over the tokens, the end included.
+    log_prob: natural log, summed over the tokens, the end included; confidence: as of `Caption`.
     """
 
     text: str
     log_prob: float
     score: float
+    confidence: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +79,8 @@ class Explanation:
 
     @property
     def confidence(self) -> float:
-        """The geometric mean of its tokens' probabilities, the end included: 0 to 1."""
-        return float(np.exp(self.log_prob / len(self.steps)))
+        """As of `Caption`: 0 to 1."""
+        return self.beams[0].confidence
 
     @property
     def num_units(self) -> int:

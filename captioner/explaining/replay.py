@@ -110,7 +110,7 @@ def _told_step(names: tuple[str, ...], read: int, chosen: int, log_probs: np.nda
 
 def _told_beam(captioner: Captioner, hypothesis: Hypothesis, options: DecodingOptions) -> Beam:
     text, score = captioner.tokenizer.decode(hypothesis.tokens), hypothesis.score(options.length_exponent)
-    return Beam(text, hypothesis.log_prob, score)
+    return Beam(text, hypothesis.log_prob, score, captioner.told([hypothesis]).confidence)
 
 
 def _check_states(folder: ModelFolder, recomputed: list[Activations], states: list[Activations]) -> None:

@@ -3,7 +3,7 @@
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
@@ -19,19 +19,22 @@ from captioner.model_folder import CONFIG, DECODER_GRAPH, ENCODER_GRAPH, ModelFo
 from captioner.options import DecodingOptions
 from captioner.preset_names import DEFAULT_PRESET
 from captioner.presets import open_model
-from captioner.search_rules import SearchRules, search_rules
+from captioner.search_rules import SearchRules, content_tokens, search_rules
 from captioner.tokenizer import Tokenizer
 
 DEFAULT_BATCH_SIZE = 16
+LOW_CONFIDENCE = 0.5  # of a calibrated model: a caption is as likely bad as good
 
 
 @dataclass(frozen=True)
 class Caption:
     """What a model says of a photo.
 
-    log_prob: natural log, summed over the tokens, the end included; confidence: exp of its mean a token, 0 to 1;
-    candidates: the captions found, this one first, where more than one was asked for; tokens: ids of the model's
-    vocabulary, without start and end; low_confidence: whether it is below what was asked for.
+    log_prob: natural log, summed over the tokens, the end included; confidence: 0 to 1, the chance that it is good
+    where the model was calibrated, else exp of the mean of its tokens' log-probabilities; candidates: the captions
+    found, this one first, where more than one was asked for; tokens: ids of the model's vocabulary, without start and
+    end; token_log_probs: of each of them, the end's last; low_confidence: whether a calibrated model's confidence is
+    below one half, or below what was asked for.
     """
 
     text: str
@@ -41,6 +44,7 @@ class Caption:
     candidates: tuple["Caption", ...] = ()
     tokens: tuple[int, ...] = ()
     low_confidence: bool = False
+    token_log_probs: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
 
 class Captioner:
@@ -205,8 +209,23 @@ class Captioner:
 
     def told(self, hypotheses: list[Hypothesis]) -> Caption:
         """What a search found, as a caption."""
-        candidates = tuple(
-            Caption(self.tokenizer.decode(h.tokens), h.log_prob, h.confidence, self.name, tokens=h.tokens)
-            for h in hypotheses
-        )
+        candidates = tuple(map(self._as_caption, hypotheses))
         return replace(candidates[0], candidates=candidates) if len(candidates) > 1 else candidates[0]
+
+    def _as_caption(self, hypothesis: Hypothesis) -> Caption:
+        calibrated = self.folder.confidence
+        confidence = hypothesis.confidence if calibrated is None else calibrated(hypothesis, self.is_content)
+        return Caption(
+            self.tokenizer.decode(hypothesis.tokens),
+            hypothesis.log_prob,
+            confidence,
+            self.name,
+            tokens=hypothesis.tokens,
+            low_confidence=calibrated is not None and confidence < LOW_CONFIDENCE,
+            token_log_probs=hypothesis.token_log_probs,
+        )
+
+    @cached_property
+    def is_content(self) -> np.ndarray:
+        """Which tokens say what is in a photo, (vocabulary,) bool."""
+        return content_tokens(self.folder.decoding, self.tokenizer)

@@ -12,7 +12,7 @@ class ShapeOptions(Options):
     prefix: str = ""
     suffix: str = ""
     max_chars: int | None = None  # prefix and suffix included; None is what the place it is written to asks for
-    min_confidence: float | None = None  # below which a caption is marked
+    min_confidence: float | None = None  # below which a caption is marked; None leaves it to the model
 
     def __post_init__(self):
         for name, text in (("prefix", self.prefix), ("suffix", self.suffix)):

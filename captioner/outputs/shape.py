@@ -21,8 +21,8 @@ def shaped(caption: Caption, options: ShapeOptions, max_chars: int | None = None
         return replace(each, text=shaped_text(each.text, options.prefix, options.suffix, longest))
 
     candidates = tuple(map(finished, caption.candidates))
-    is_doubtful = options.min_confidence is not None and caption.confidence < options.min_confidence
-    return replace(finished(caption), candidates=candidates, low_confidence=is_doubtful)
+    is_low = caption.low_confidence if options.min_confidence is None else caption.confidence < options.min_confidence
+    return replace(finished(caption), candidates=candidates, low_confidence=is_low)
 
 
 def shaped_text(text: str, prefix: str = "", suffix: str = "", max_chars: int | None = None) -> str:

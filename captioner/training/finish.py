@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from captioner import __version__
+from captioner.confidence import Confidence
 from captioner.encoders import encoder_spec, graph_key, key_of
 from captioner.encoders.export import export_encoder, round_kernels
 from captioner.encoders.exported import readable
@@ -34,6 +35,7 @@ from captioner.model_folder import (
     seal,
 )
 from captioner.quiet import without_native_chatter
+from captioner.training.calibration import calibrate
 from captioner.training.checkpoint import Progress
 from captioner.training.model_card import model_card
 from captioner.training.run import Run
@@ -64,7 +66,8 @@ def write_model(
     captions = caption_examples(captioner, run.dataset, examples, run.decoding)
     record["dev_scores"] = score_examples(examples, [caption.text for caption in captions])
     record["dev_scores"]["beam_size"] = run.decoding.beam_size
-    _write_record(run, encoder, record)
+    confidence, record["confidence"] = calibrate(examples, captions, captioner.is_content)
+    _write_record(run, encoder, record, confidence)
     say(
         f"dev, beam {run.decoding.beam_size}: BLEU-4 {record['dev_scores']['bleu_4']:.3f}"
         f"  CIDEr-D {record['dev_scores']['cider']:.3f}  ({describe_counts(record['dev_scores'])})"
@@ -77,7 +80,7 @@ def copy_model(run: Run, folder: ModelFolder, others: Sequence[str]) -> ModelFol
     for name in (VOCABULARY, DECODER_WEIGHTS, ENCODER_GRAPH, ENCODER_WEIGHTS, DECODER_GRAPH, *others):
         if (folder.path / name).exists():
             _copy(folder.path / name, run.output_dir / name)
-    _write_record(run, folder.encoder, folder.training)
+    _write_record(run, folder.encoder, folder.training, folder.confidence)
     return ModelFolder.open(run.output_dir)
 
 
@@ -113,11 +116,11 @@ def _as_float16_where_exact(array: np.ndarray) -> np.ndarray:
     return narrow if np.array_equal(narrow, array) else array
 
 
-def _write_record(run: Run, encoder: EncoderInfo, record: dict) -> None:
+def _write_record(run: Run, encoder: EncoderInfo, record: dict, confidence: Confidence | None = None) -> None:
     name = run.output_dir.resolve().name  # of the folder, even where it was given as "."
     write_json(run.output_dir / TRAINING_RECORD, record)
     write_text(run.output_dir / MODEL_CARD, model_card(name, record))
-    seal(run.output_dir, name, encoder, run.network, run.decoding)
+    seal(run.output_dir, name, encoder, run.network, run.decoding, confidence=confidence)
 
 
 def _record(run: Run, encoder: EncoderInfo, network: CaptionNetwork, progress: Progress) -> dict:

@@ -28,7 +28,7 @@ def made_up_explanation(decoder="lstm", words=WORDS, attention=True, photo_shape
         first_state={name: random.normal(size=units) for name in cell.states},
         activations={name: random.random((len(words), units)) for name in parts},
         beams=(
-            Beam(" ".join(words[:-1]), -8.25, -2.5),
-            Beam("what was turned down", -8.75, -3.125),
+            Beam(" ".join(words[:-1]), -8.25, -2.5, 0.25),
+            Beam("what was turned down", -8.75, -3.125, 0.25),
         ),
     )
