@@ -8,7 +8,7 @@ from captioner.datasets import Example
 from captioner.inference import Caption
 from captioner.training.calibration import calibrate
 
-WORDS = "dog cat cow bus boat kite zebra pizza".split()
+WORDS = ["dog", "cat", "cow", "bus", "boat", "kite", "zebra", "pizza"]
 IS_CONTENT = np.arange(12) >= 4
 
 
