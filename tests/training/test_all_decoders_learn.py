@@ -13,7 +13,7 @@ from captioner.encoders.exported import export_into
 from captioner.encoders.opening import encoder_of
 from captioner.evaluation import caption_examples, score_examples
 from captioner.inference import Captioner, Encoder
-from captioner.options import DECODERS, NetworkOptions, PrepareOptions
+from captioner.options import DECODERS, DecodingOptions, NetworkOptions, PrepareOptions
 from captioner.training import Listener, train
 
 pytestmark = pytest.mark.slow
@@ -57,6 +57,7 @@ def test_unseen_scenes_are_captioned(decoder, attention, many_drawings, unseen, 
     run = make_run(
         tmp_path / "run",
         dataset=only_train,
+        decoding=DecodingOptions(),
         network=NetworkOptions(decoder, attention, units=128, embedding_dim=32, dropout=0.0, recurrent_dropout=0.0),
         label_smoothing=0.0,
         word_dropout=0.0,
