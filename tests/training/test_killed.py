@@ -40,7 +40,7 @@ def start(run) -> multiprocessing.Process:
     begun = PROCESSES.Event()
     process = PROCESSES.Process(target=train_saving_often, args=(run, begun))
     process.start()
-    assert begun.wait(60)
+    assert begun.wait(600)
     return process
 
 
@@ -59,19 +59,19 @@ def assert_ends_as_unbroken_whenever_killed(run_in, folder, num_kills, assert_sa
     """run_in: a function `folder -> Run`, the same run in any folder; num_kills: at random moments, of several runs."""
     unbroken = run_in(folder / "unbroken")
     process, started = start(unbroken), time.monotonic()
-    assert ends_within(process, 600)
+    assert ends_within(process, 1800)
     seconds = time.monotonic() - started  # a run's, from beginning to end
     chance, num_killed, num_runs = random.Random(SEED), 0, 0
     while num_killed < num_kills:
         num_runs += 1
         run = run_in(folder / f"run{num_runs}")
-        while not ends_within(start(run), chance.uniform(0, seconds) if num_killed < num_kills else 600):
+        while not ends_within(start(run), chance.uniform(0, seconds) if num_killed < num_kills else 1800):
             num_killed += 1
         assert_same(run.output_dir, unbroken.output_dir)
 
 
-def test_a_run_killed_at_ten_random_moments_ends_as_if_unbroken(run_in, tmp_path):
-    assert_ends_as_unbroken_whenever_killed(run_in, tmp_path, 10, assert_same_end)
+def test_a_run_killed_at_random_moments_ends_as_if_unbroken(run_in, tmp_path):
+    assert_ends_as_unbroken_whenever_killed(run_in, tmp_path, 6, assert_same_end)
 
 
 def test_a_run_that_tunes_an_encoder_in_integers_ends_as_if_unbroken_however_killed(tmp_path, monkeypatch):
@@ -85,4 +85,4 @@ def test_a_run_that_tunes_an_encoder_in_integers_ends_as_if_unbroken_however_kil
     def run_in(folder):  # whose decoder has learned next to nothing when its encoder begins to, so that this helps
         return run_of(dataset, folder, epochs=1, learning_rate=1e-5)
 
-    assert_ends_as_unbroken_whenever_killed(run_in, tmp_path, 6, assert_same)
+    assert_ends_as_unbroken_whenever_killed(run_in, tmp_path, 3, assert_same)
