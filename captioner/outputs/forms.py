@@ -7,20 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from captioner.errors import CaptionerError
+from captioner.escaping import escape_path, unescape_path
 from captioner.inference import Caption
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-_ESCAPED = {escaped: char for char, escaped in _ESCAPES.items()}
-
-
-def escape_path(path: str) -> str:
-    """The path on one line and in one column: backslash, tab and line ends as \\\\, \\t, \\n, \\r."""
-    return re.sub(r"[\\\t\n\r]", lambda match: _ESCAPES[match[0]], path)
-
-
-def unescape_path(text: str) -> str:
-    return re.sub(r"\\[\\tnr]", lambda match: _ESCAPED[match[0]], text)
+# A file name that is no valid text holds lone surrogates, which JSON can only spell out; the others are controls that
+# a terminal obeys, and json leaves them as they are.
+_SPELT_OUT = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def success_record(file_name: str, caption: Caption) -> dict:
@@ -42,8 +34,7 @@ def error_record(file_name: str, error: CaptionerError) -> dict:
 
 def json_line(record: dict) -> str:
     line = json.dumps(record, ensure_ascii=False)
-    # a file name that is no valid text holds lone surrogates, which JSON can only spell out
-    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", line) + "\n"
+    return _SPELT_OUT.sub(lambda match: f"\\u{ord(match[0]):04x}", line) + "\n"
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ def test_a_json_file_of_no_known_shape_says_what_each_format_expected(tmp_path, 
 
 def test_line_ends_inside_names_do_not_break_the_one_line_of_an_error(tmp_path, fill):
     fill(tmp_path, {"x.jsonl": json.dumps({"image": "a\nb.jpg", "text": "x"}), "y.jsonl": json.dumps({"a\nb": 1})})
-    with pytest.raises(DatasetError, match=r"missing photo: a b.jpg; name the folder") as caught:
+    with pytest.raises(DatasetError, match=r"missing photo: a\\nb.jpg; name the folder") as caught:
         read_annotations(tmp_path / "x.jsonl")
     assert "\n" not in str(caught.value)
     with pytest.raises(DatasetError, match=r"found a b$"):
