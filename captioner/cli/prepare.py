@@ -32,7 +32,12 @@ _FORMATS = ["auto", "flickr8k", "flickr30k", "karpathy", "coco", "csv", "jsonl",
 @click.option("--captions", type=PATH, metavar="FILE", help="A caption file in place of the dataset's own.")
 @click.option("--images", type=PATH, metavar="DIR", help="The photo folder, where it is not found by itself.")
 @click.option("--image-column", metavar="NAME", help="Of a table or JSON Lines, where it has no usual name.")
-@click.option("--caption-column", metavar="NAME", help="The same for captions.")
+@click.option(
+    "--caption-column",
+    multiple=True,
+    metavar="NAME",
+    help="The same for captions; repeated where a photo has several columns. caption_0, caption_1 ... are found.",
+)
 @click.option(
     "--add",
     "added",
@@ -160,7 +165,7 @@ def _prepare_options(format_name, image_column, caption_column, shares, **settin
     from captioner.options import PrepareOptions
 
     columns = {"image_column": image_column, "caption_column": caption_column}
-    named = {name: value for name, value in columns.items() if value is not None}
+    named = {name: value for name, value in columns.items() if value}
     return PrepareOptions(format=format_name, split=parse_shares(shares), **named, **settings)
 
 

@@ -47,7 +47,7 @@ def test_entries_that_cannot_be_used_are_named_and_the_rest_is_read(tmp_path, fi
         image("1.jpg", "train", "a dog"),
         7,
         {"filename": "2.jpg", "split": "train"},
-        image("2.jpg", "train", "") | {"sentences": [{"tokens": ["a"]}]},
+        image("2.jpg", "train", "") | {"sentences": [{"tokens": [1]}]},
         image("../2.jpg", "train", "x"),
         image("2.jpg", "unseen", "x"),
         image("2.jpg", "train", "", " "),
@@ -61,9 +61,9 @@ def test_entries_that_cannot_be_used_are_named_and_the_rest_is_read(tmp_path, fi
     place = f"{tmp_path / 'dataset_x.json'}, line 1, images"
     known = "train, restval, test, dev, val, valid, validation"
     assert annotations.problems == [
-        Problem("broken line", f"{place}[1]", "no filename, or no sentences with raw text"),
-        Problem("broken line", f"{place}[2]", "no filename, or no sentences with raw text"),
-        Problem("broken line", f"{place}[3]", "no filename, or no sentences with raw text"),
+        Problem("broken line", f"{place}[1]", "no filename, or no sentences with raw text or tokens"),
+        Problem("broken line", f"{place}[2]", "no filename, or no sentences with raw text or tokens"),
+        Problem("broken line", f"{place}[3]", "no filename, or no sentences with raw text or tokens"),
         Problem("broken line", f"{place}[4]", "../2.jpg leads outside the photo folder"),
         Problem("broken line", f"{place}[5]", f"unknown split 'unseen'; known are {known}"),
         Problem("empty caption", f"{place}[6]", "2.jpg", lost=False),
