@@ -26,6 +26,7 @@ FILES = (VOCABULARY, DECODER_WEIGHTS, ENCODER_GRAPH, DECODER_GRAPH, TRAINING_REC
 _MAX_CONFIG_BYTES = 1 << 20
 _MAX_BYTES = {VOCABULARY: 1 << 24, TRAINING_RECORD: 1 << 26, MODEL_CARD: 1 << 24}  # a folder may be a stranger's
 _MAX_GRAPH_BYTES = 1 << 31  # what LiteRT's file format can hold; of weights as well
+_LONGEST_REASON = 300  # characters: what an error quotes may have no end
 _PLAIN_NAME = re.compile(r"\w[\w.+-]{0,200}", re.ASCII)  # that may name a folder, and leads nowhere else
 
 
@@ -108,7 +109,8 @@ class ModelFolder:
                 encoder_graph_path=graph_path,
             )
         except (KeyError, TypeError, OptionsError) as error:
-            raise ModelError(f"{path / CONFIG}: not the configuration of a model ({error})") from error
+            reason = str(error) if len(str(error)) <= _LONGEST_REASON else f"{str(error)[:_LONGEST_REASON]}..."
+            raise ModelError(f"{path / CONFIG}: not the configuration of a model ({reason})") from error
         if len(folder.tokenizer) != folder.vocabulary_size:
             raise ModelError(
                 f"{path / VOCABULARY}: has {len(folder.tokenizer)} tokens, but the weights were made for"

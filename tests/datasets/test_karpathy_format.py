@@ -88,3 +88,9 @@ def test_a_file_of_another_shape_is_one_plain_error(tmp_path, fill, content, mes
     fill(tmp_path, {"dataset_flickr8k.json": content, "1.jpg": ""})
     with pytest.raises(DatasetError, match=f"dataset_flickr8k.json.* {message}"):
         read_annotations(tmp_path)
+
+
+def test_tokens_are_the_caption_where_there_is_no_raw_text(tmp_path, fill, read_as):
+    sentences = [{"tokens": ["a", "dog", "runs"]}, {"tokens": ["it", "is", "wet"], "raw": "It is wet."}]
+    fill(tmp_path, {"dataset_x.json": {"images": [{"filename": "1.jpg", "sentences": sentences}]}, "1.jpg": ""})
+    assert read_as("karpathy", tmp_path).examples == [Example("1.jpg", ("a dog runs", "It is wet."), None)]
