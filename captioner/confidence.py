@@ -6,13 +6,14 @@ more is how much more probable the photo makes a content word than it is anyway 
 the word's rank in the vocabulary stands for its frequency (Zipf's law).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from captioner.errors import ModelError
+from captioner.options.base import in_short, is_a, require
 from captioner.tokenizer import UNK_ID
 
 GOOD_CIDER = 0.5  # sentence CIDEr-D, a fraction, above which a caption counts as good
@@ -75,16 +76,17 @@ class Confidence:
 
     @classmethod
     def from_json(cls, content: dict) -> "Confidence":
-        """Raises: ModelError when it is not what `to_json` gives, or names a statistic that is not known."""
-        try:
-            weights = {name: float(weight) for name, weight in content["weights"].items()}
-            found = cls(float(content["intercept"]), weights)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ModelError(f"its confidence cannot be read ({error})") from error
-        unknown = weights.keys() - STATISTICS.keys()
-        if unknown or not np.isfinite([found.intercept, *weights.values()]).all():
-            raise ModelError(f"its confidence names {', '.join(unknown) or 'weights that are not finite'}")
-        return found
+        """Raises: OptionsError when it is not what `to_json` gives, or names a statistic that is not known."""
+        is_whole = isinstance(content, dict) and content.keys() == {"intercept", "weights"}
+        require(
+            is_whole and isinstance(content["weights"], dict), f"confidence must be fitted, not {in_short(content)}"
+        )
+        unknown = sorted(content["weights"].keys() - STATISTICS.keys())
+        require(not unknown, f"unknown statistics of confidence {in_short(unknown)}; known are {sorted(STATISTICS)}")
+        for weight in (content["intercept"], *content["weights"].values()):
+            is_number = is_a(float, weight) and math.isfinite(weight)
+            require(is_number, f"a weight of confidence must be a number, not {in_short(weight)}")
+        return cls(float(content["intercept"]), {name: float(each) for name, each in content["weights"].items()})
 
 
 def fit_confidence(statistics: np.ndarray, is_good: np.ndarray) -> Confidence:

@@ -1,8 +1,10 @@
 """Files written whole or not at all, and by one process at a time."""
 
+import errno
 import json
 import os
 import re
+import stat
 import zlib
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, suppress
@@ -162,6 +164,40 @@ def _host_name() -> str:
     import platform
 
     return platform.node()
+
+
+def check_regular(path: Path, most_bytes: int) -> None:
+    """Whether the file ends, and soon: /dev/zero and pipes do not, and a stranger's folder may hold or lead to these.
+
+    Raises: OSError when it is missing or a folder; ValueError, which says why, when it is no regular file, or larger.
+    """
+    status = os.stat(path)
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError("not a regular file")
+    if status.st_size > most_bytes:
+        raise ValueError(f"{status.st_size / 1e6:,.0f} MB, more than the {most_bytes / 1e6:,.0f} MB that it may have")
+
+
+def read_json(path: Path, most_bytes: int):
+    """What a JSON file holds that may be a stranger's; bytes that are no UTF-8, as in file names, come as surrogates.
+
+    Raises: OSError when it cannot be read; ValueError, whose text says why, when it is no JSON or as `check_regular`
+    does.
+    """
+    check_regular(path, most_bytes)
+    text = path.read_bytes().decode("utf-8", "surrogateescape")
+    try:
+        return json.loads(text, parse_constant=_refuse_constant)
+    except RecursionError as error:
+        raise ValueError("JSON that is nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"not valid JSON: {error}") from error
+
+
+def _refuse_constant(name: str):
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def write_json(path: Path, values) -> None:

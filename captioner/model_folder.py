@@ -1,6 +1,6 @@
 """A model is a folder that speaks alone: its files, their hashes, and the checks on opening it."""
 
-import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,9 +8,10 @@ from pathlib import Path
 
 from captioner.confidence import Confidence
 from captioner.errors import ModelError, OptionsError
-from captioner.files import sha256_of, write_json
+from captioner.files import check_regular, read_json, sha256_of, write_json
 from captioner.known_hashes import KnownHashes
-from captioner.options import DecodingOptions, NetworkOptions
+from captioner.options import DecodingOptions, NetworkOptions, Options
+from captioner.options.base import in_short, is_a, require
 from captioner.tokenizer import Tokenizer
 
 MODEL_FORMAT = 1
@@ -24,10 +25,15 @@ MODEL_CARD = "README.md"
 ENCODER_WEIGHTS = "encoder.weights.h5"  # only where the encoder is no longer the one its name says
 _SHARES_ENCODER = "shares_encoder"  # in the configuration of a model without an encoder's graph of its own
 FILES = (VOCABULARY, DECODER_WEIGHTS, ENCODER_GRAPH, DECODER_GRAPH, TRAINING_RECORD, MODEL_CARD)
+_MAX_CONFIG_BYTES = 1 << 20
+_MAX_BYTES = {VOCABULARY: 1 << 24, TRAINING_RECORD: 1 << 26, MODEL_CARD: 1 << 24}  # a folder may be a stranger's
+_MAX_GRAPH_BYTES = 1 << 31  # what LiteRT's file format can hold; of weights as well
+_LONGEST_REASON = 300  # characters: what an error quotes may have no end
+_PLAIN_NAME = re.compile(r"\w[\w.+-]{0,200}", re.ASCII)  # that may name a folder, and leads nowhere else
 
 
 @dataclass(frozen=True)
-class EncoderInfo:
+class EncoderInfo(Options):
     """Which encoder a model was trained with.
 
     key: its name and the beginning of the hash of its graph, or, where it computes in float, of its weights; it also
@@ -40,6 +46,16 @@ class EncoderInfo:
     num_regions: int
     depth: int
     precision: str = "float"  # of folders that do not say
+
+    def __post_init__(self):
+        for name, value in (("name", self.name), ("key", self.key), ("precision", self.precision)):
+            require(_PLAIN_NAME.fullmatch(value), f"encoder {name} must be a plain name, not {in_short(value)}")
+        for name, value, most in (
+            ("image_size", self.image_size, 4096),
+            ("num_regions", self.num_regions, 1 << 16),
+            ("depth", self.depth, 1 << 16),
+        ):
+            require(1 <= value <= most, f"encoder {name} must be 1 to {most}, not {value}")
 
 
 @dataclass(frozen=True)
@@ -69,14 +85,16 @@ class ModelFolder:
             if name not in config["files"]:
                 raise ModelError(f"{path / CONFIG}: does not list {name}")
         hashes, graph_path = KnownHashes(), path / ENCODER_GRAPH
-        shared_encoder = None
-        if config.get(_SHARES_ENCODER) and not graph_path.exists():
-            shared_encoder = (shared_encoders or {}).get(config["encoder"].get("precision", "float"))
-            graph_path = shared_encoder or graph_path
+        shared_encoder = _shared_encoder(config, shared_encoders or {})
+        if shared_encoder is not None and not graph_path.exists():
+            graph_path = shared_encoder
         for name, expected in config["files"].items():
             file = graph_path if name == ENCODER_GRAPH else path / name
             try:
+                check_regular(file, _MAX_BYTES.get(name, _MAX_GRAPH_BYTES))
                 found = hashes.sha256_of(file)
+            except ValueError as error:
+                raise ModelError(f"{file}: {error}") from error
             except OSError as error:
                 if file is shared_encoder:
                     raise ModelError(f"{file}: cannot be read ({error.strerror})") from error
@@ -87,16 +105,17 @@ class ModelFolder:
         try:
             folder = cls(
                 path=path,
-                name=config["name"],
-                encoder=EncoderInfo(**config["encoder"]),
+                name=_text(config["name"]),
+                encoder=EncoderInfo.from_json(config["encoder"]),
                 network=NetworkOptions.from_json(config["network"]),
                 decoding=DecodingOptions.from_json(config["decoding"]),
-                vocabulary_size=config["vocabulary_size"],
+                vocabulary_size=_count(config["vocabulary_size"]),
                 encoder_graph_path=graph_path,
                 confidence=Confidence.from_json(config["confidence"]) if "confidence" in config else None,
             )
-        except (KeyError, TypeError, AttributeError, OptionsError, ModelError) as error:
-            raise ModelError(f"{path / CONFIG}: not the configuration of a model ({error})") from error
+        except (KeyError, TypeError, OptionsError) as error:
+            reason = str(error) if len(str(error)) <= _LONGEST_REASON else f"{str(error)[:_LONGEST_REASON]}..."
+            raise ModelError(f"{path / CONFIG}: not the configuration of a model ({reason})") from error
         if len(folder.tokenizer) != folder.vocabulary_size:
             raise ModelError(
                 f"{path / VOCABULARY}: has {len(folder.tokenizer)} tokens, but the weights were made for"
@@ -116,8 +135,15 @@ class ModelFolder:
 
     @property
     def training(self) -> dict:
-        """The record of the run that made the model."""
-        return json.loads((self.path / TRAINING_RECORD).read_text(encoding="utf-8"))
+        """The record of the run that made the model. Raises: ModelError when it is none."""
+        path = self.path / TRAINING_RECORD
+        try:
+            record = read_json(path, _MAX_BYTES[TRAINING_RECORD])
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{path}: cannot be read ({_reason(error)})") from error
+        if not isinstance(record, dict):
+            raise ModelError(f"{path}: not the record of a run")
+        return record
 
 
 def is_model(path: Path) -> bool:
@@ -160,18 +186,46 @@ def seal(
     )
 
 
+def _shared_encoder(config: dict, shared_encoders: Mapping[str, Path]) -> Path | None:
+    """The graph that a folder says it shares; None where it has its own."""
+    if config.get(_SHARES_ENCODER) is not True or not isinstance(config.get("encoder"), dict):
+        return None
+    return shared_encoders.get(str(config["encoder"].get("precision", "float")))
+
+
 def _read_config(path: Path) -> dict:
     if not path.is_dir():
         raise ModelError(f"{path}: {'not a model folder' if path.exists() else 'no such model folder'}")
     try:
-        config = json.loads((path / CONFIG).read_text(encoding="utf-8"))
+        config = read_json(path / CONFIG, _MAX_CONFIG_BYTES)
     except FileNotFoundError as error:
         raise ModelError(f"{path}: {CONFIG} is missing, so this is no finished model") from error
     except (OSError, ValueError) as error:
-        reason = "not valid JSON" if isinstance(error, ValueError) else error.strerror
-        raise ModelError(f"{path / CONFIG}: cannot be read ({reason})") from error
+        raise ModelError(f"{path / CONFIG}: cannot be read ({_reason(error)})") from error
     if not isinstance(config, dict) or not isinstance(config.get("files"), dict):
         raise ModelError(f"{path / CONFIG}: not the configuration of a model")
     if config.get("format") != MODEL_FORMAT:
-        raise ModelError(f"{path / CONFIG}: model format {config.get('format')!r}; this captioner reads {MODEL_FORMAT}")
+        number = in_short(config.get("format"))
+        raise ModelError(f"{path / CONFIG}: model format {number}; this captioner reads {MODEL_FORMAT}")
+    for name, expected in config["files"].items():
+        if name not in (*FILES, ENCODER_WEIGHTS):  # a path that leads elsewhere as well
+            raise ModelError(f"{path / CONFIG}: lists {in_short(name)}, which is no file of a model")
+        if not isinstance(expected, str):
+            raise ModelError(f"{path / CONFIG}: the sha256 of {name} must be text, not {in_short(expected)}")
     return config
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+def _text(value) -> str:
+    """Raises: OptionsError."""
+    require(is_a(str, value) and 0 < len(value) <= 200, f"name must be a text, not {in_short(value)}")
+    return value
+
+
+def _count(value) -> int:
+    """Raises: OptionsError."""
+    require(is_a(int, value) and value > 0, f"vocabulary_size must be a whole number, not {in_short(value)}")
+    return value

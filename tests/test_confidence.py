@@ -14,7 +14,7 @@ from captioner.confidence import (
     statistics_of,
 )
 from captioner.decoding import Hypothesis
-from captioner.errors import ModelError
+from captioner.errors import OptionsError
 
 IS_CONTENT = np.array([False] * 6 + [True] * 4)  # four special tokens, two function words, four content words
 
@@ -81,11 +81,13 @@ def test_it_is_read_as_it_was_written(drawn):
         {"intercept": "much", "weights": {}},
         {"intercept": 0.0, "weights": ["mean_log_prob"]},
         {"intercept": 0.0, "weights": {"mood": 1.0}},
+        {"intercept": True, "weights": {}},
+        {"intercept": 0.0, "weights": {"num_words": "1"}},
         {"intercept": float("nan"), "weights": {}},
     ],
 )
 def test_what_is_no_confidence_is_refused(content):
-    with pytest.raises(ModelError, match="its confidence"):
+    with pytest.raises(OptionsError, match="confidence"):
         Confidence.from_json(content)
 
 

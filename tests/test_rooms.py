@@ -14,17 +14,17 @@ PACKAGE_DIR = Path(captioner.__file__).parent
 
 # From the top down: rooms of one row may import each other; third-party packages may be used from their row on.
 ROWS = [
-    (("errors", "english", "options", "preset_names"), ()),
+    (("errors", "english", "escaping", "options", "preset_names"), ()),
     (("ahead", "files", "known_hashes", "quiet", "training_stack"), ("filelock",)),
     (("tokenizer", "images", "photos", "quantization"), ("numpy", "PIL", "pillow_heif")),
     (("metrics",), ("nltk",)),
     (("datasets",), ()),
-    (("scoring",), ()),
     (("confidence", "decoding", "search_rules"), ()),
     (("model_folder", "decoder_weights", "presets"), ("h5py",)),
     (("inference",), ("ai_edge_litert",)),
     (("explaining",), ()),
     (("outputs",), ("matplotlib", "pyarrow")),
+    (("scoring",), ()),
     (("batch",), ()),
     (("cluster",), ("ray",)),
     (("evaluation",), ()),

@@ -9,6 +9,7 @@ import click
 from captioner import __version__
 from captioner.cli.settings import read_settings, settings_path, with_variables
 from captioner.errors import CaptionerError
+from captioner.escaping import visible, visible_line
 
 COMMANDS = (
     *("caption", "watch", "serve", "explain"),
@@ -49,9 +50,10 @@ class _Commands(click.Group):
             sys.stdout.flush()  # a full disk is met here, not after all is said
             return code
         except CaptionerError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo(f"Error: {visible_line(str(error))}", err=True)
             return error.exit_code
         except click.ClickException as error:
+            error.message = visible(error.message)
             error.show()
             return error.exit_code
         except (click.Abort, KeyboardInterrupt):
@@ -91,4 +93,4 @@ def main(ctx):
             settings = {}
         ctx.default_map = {command.name: settings}
         if settings:
-            click.echo(f"options of {path}: {', '.join(settings)}", err=True)
+            click.echo(visible_line(f"options of {path}: {', '.join(settings)}"), err=True)

@@ -6,14 +6,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from captioner.batch import Failure, Outcome, Plan, plan_jobs, run_plan
 from captioner.batch.interrupt import finishing_first
-from captioner.cli.shared import decoding_options, list_failures, progress_bar, say
+from captioner.cli.shared import VisibleStream, decoding_options, echo, for_terminal, list_failures, progress_bar, say
 from captioner.errors import ImageError, OptionsError
 from captioner.images import is_image_name
 from captioner.inference import Caption
@@ -92,7 +91,7 @@ class Batch:
         """Inside, there are outputs. is_bare: the one photo that was asked for needs no name."""
         where, candidates = self._where, self._search["candidates"] or 1
         is_shown = {"on": True, "off": False, "auto": sys.stderr.isatty() and num_photos > 1}[self._progress]
-        stdout = _AboveBar() if is_shown and stdout.isatty() else stdout
+        stdout = _above_bar() if is_shown and stdout.isatty() else for_terminal(stdout)
         self._shows_bar, self._num_photos = is_shown, num_photos
         self._outputs: list[Output] = open_outputs(where, self._shape, stdout, is_bare, candidates)
         self._echo = None if where.speaks else open_outputs(OutputOptions(), self._shape, stdout, is_bare)[0]
@@ -115,7 +114,7 @@ class Batch:
             tally.failures += [failure.line for failure in failures]
             if job.needs_caption:
                 targets = [escape_path(target) for output in job.outputs if (target := output.target(job.photo))]
-                click.echo("\t".join([escape_path(job.photo.file_name), *targets]))
+                echo("\t".join([escape_path(job.photo.file_name), *targets]))
         num_jobs = sum(job.needs_caption for job in plan.jobs)
         say(f"would caption {num_jobs:,}, skip {tally.num_skipped:,}, fail {len(tally.failures):,}")
         list_failures(tally.failures, most=len(tally.failures))
@@ -212,13 +211,8 @@ def _sleep(seconds: float, interrupted: Callable[[], bool]) -> None:
         time.sleep(min(left, 0.1))
 
 
-class _AboveBar:
+def _above_bar() -> VisibleStream:
     """Stdout on a terminal that shows a progress bar."""
+    from tqdm import tqdm
 
-    def write(self, text: str) -> None:
-        from tqdm import tqdm
-
-        tqdm.write(text, end="")
-
-    def flush(self) -> None:
-        sys.stdout.flush()
+    return VisibleStream(partial(tqdm.write, end=""), sys.stdout.flush)

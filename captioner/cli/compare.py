@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from captioner.cli import INTERRUPTED
-from captioner.cli.shared import PATH, progress_bar, say, with_asked
+from captioner.cli.shared import PATH, echo, progress_bar, say, with_asked
 from captioner.cli.training_options import arguments_of, training_options
 from captioner.quiet import without_native_chatter, without_pillow_s_warnings
 
@@ -64,8 +64,8 @@ def compare(data_dir, output_dir, decoders, match_parameters, network, training,
         if run not in waiting:
             say(f"{run.output_dir} holds a finished model")
     for sentence in _measured(comparison, photo_paths):
-        click.echo(sentence)
-    click.echo(f"comparison: {output_dir / PAGE}")
+        echo(sentence)
+    echo(f"comparison: {output_dir / PAGE}")
     return 0
 
 

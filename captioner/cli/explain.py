@@ -4,7 +4,7 @@ import os
 
 import click
 
-from captioner.cli.shared import PATH, decoding_options, model_option, say
+from captioner.cli.shared import PATH, decoding_options, echo, model_option, say
 from captioner.quiet import without_native_chatter, without_pillow_s_warnings
 
 
@@ -60,7 +60,7 @@ def explain(photo, model, output, json_path, beam_size, show):
         from captioner.outputs.explanation_records import explanation_record
 
         write_json(json_path, explanation_record(explanation, str(photo)))
-    click.echo(explanation.caption)
+    echo(explanation.caption)
     return 0
 
 

@@ -2,7 +2,7 @@
 
 import click
 
-from captioner.cli.shared import list_failures
+from captioner.cli.shared import echo, list_failures
 
 
 @click.command()
@@ -35,9 +35,9 @@ def models():
     name_width, network_width = (max(len(row[column]) for row in rows) for column in (0, 1))
     for name, network, *figures, licence in rows:
         figures = "  ".join(f"{figure:>7}" for figure in figures)
-        click.echo(f"{name:<{name_width}}  {network:<{network_width}}  {figures}  {licence}")
+        echo(f"{name:<{name_width}}  {network:<{network_width}}  {figures}  {licence}")
     if counts:
-        click.echo(f"\nSize is what captioning reads; scores are of the dev split ({'; '.join(counts)}).")
-        click.echo("The model card in each folder says more.")
+        echo(f"\nSize is what captioning reads; scores are of the dev split ({'; '.join(counts)}).")
+        echo("The model card in each folder says more.")
     list_failures(broken)
     return 1 if broken else 0

@@ -47,6 +47,16 @@ _OUTPUTS = (
         show_default=True,
         help="What to do where a caption is there already.",
     ),
+    click.option(
+        "--csv-raw",
+        is_flag=True,
+        help="Write CSV cells that begin with = + - @ as they are: a spreadsheet runs them as formulas.",
+    ),
+    click.option(
+        "--no-bom",
+        is_flag=True,
+        help="Begin a CSV file without a byte-order mark, which spreadsheets need and some programs do not expect.",
+    ),
     click.option("--replace-human", is_flag=True, help="In metadata, replace words that a person wrote, too."),
 )
 _SHAPE = (
@@ -80,6 +90,8 @@ def output_options(command):
         write_metadata,
         existing,
         replace_human,
+        csv_raw,
+        no_bom,
         prefix,
         suffix,
         max_chars,
@@ -89,7 +101,15 @@ def output_options(command):
         from captioner.options import OutputOptions, ShapeOptions
 
         where = OutputOptions(
-            format or "", output, sidecar or "", output_dir, write_metadata or "", existing, replace_human
+            format or "",
+            output,
+            sidecar or "",
+            output_dir,
+            write_metadata or "",
+            existing,
+            replace_human,
+            csv_raw,
+            no_bom,
         )
         return command(*args, where=where, shape=ShapeOptions(prefix, suffix, max_chars, min_confidence), **kwargs)
 

@@ -2,7 +2,16 @@
 
 import click
 
-from captioner.cli.shared import PATH, check_engine, engine_options, list_failures, parse_shares, progress_bar, say
+from captioner.cli.shared import (
+    PATH,
+    check_engine,
+    echo,
+    engine_options,
+    list_failures,
+    parse_shares,
+    progress_bar,
+    say,
+)
 from captioner.quiet import without_pillow_s_warnings
 
 _SMALL_VOCABULARY = 200  # tokens
@@ -23,7 +32,12 @@ _FORMATS = ["auto", "flickr8k", "flickr30k", "karpathy", "coco", "csv", "jsonl",
 @click.option("--captions", type=PATH, metavar="FILE", help="A caption file in place of the dataset's own.")
 @click.option("--images", type=PATH, metavar="DIR", help="The photo folder, where it is not found by itself.")
 @click.option("--image-column", metavar="NAME", help="Of a table or JSON Lines, where it has no usual name.")
-@click.option("--caption-column", metavar="NAME", help="The same for captions.")
+@click.option(
+    "--caption-column",
+    multiple=True,
+    metavar="NAME",
+    help="The same for captions; repeated where a photo has several columns. caption_0, caption_1 ... are found.",
+)
 @click.option(
     "--add",
     "added",
@@ -151,7 +165,7 @@ def _prepare_options(format_name, image_column, caption_column, shares, **settin
     from captioner.options import PrepareOptions
 
     columns = {"image_column": image_column, "caption_column": caption_column}
-    named = {name: value for name, value in columns.items() if value is not None}
+    named = {name: value for name, value in columns.items() if value}
     return PrepareOptions(format=format_name, split=parse_shares(shares), **named, **settings)
 
 
@@ -163,7 +177,7 @@ def _check(mix, options, output_dir) -> int:
     with progress_bar(len(mix.examples), "photos", "reading") as bar:
         report, problems = check(mix, options, default_threads(), lambda done, total: bar.update(done - bar.n))
     for line in report_lines(report):
-        click.echo(line)
+        echo(line)
     if output_dir is not None:
         write_json(make_folder(output_dir) / REPORT_FILE, report)
     exit_code = _tell_problems([vars(problem) for problem in problems])
@@ -200,13 +214,13 @@ def _prepare(sources, output_dir, options, engine, ray_address) -> int:
             encode=encode,
         )
     for split, counts in dataset.info["counts"].items():
-        click.echo(f"{split}: {counts['photos']} photos, {counts['captions']} captions")
+        echo(f"{split}: {counts['photos']} photos, {counts['captions']} captions")
     if len(dataset.sources) > 1:
         of_source = {name: [e for e in dataset.examples if e.source == name] for name in dataset.sources}
         for line in source_lines({name: count_splits(examples) for name, examples in of_source.items()}):
-            click.echo(line)
+            echo(line)
     min_count = dataset.tokenizer_settings["min_count"]
-    click.echo(f"vocabulary: {len(dataset.tokenizer)} tokens, each seen {min_count} times or more")
+    echo(f"vocabulary: {len(dataset.tokenizer)} tokens, each seen {min_count} times or more")
     if "dev" not in dataset.splits:
         say("no photo is in a dev split, so training cannot tell its best epoch; --split 0.8,0.2,0 makes one")
     if min_count > 1 and len(dataset.tokenizer) < _SMALL_VOCABULARY:

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import click
-
-from captioner.cli.shared import progress_bar, say
+from captioner.cli.shared import echo, progress_bar, say
 from captioner.quiet import without_native_chatter
 
 SAMPLE_DIR = Path("runs/sample")
@@ -62,11 +60,11 @@ def show_sample(folder, data_dir) -> None:
         captioner = Captioner(folder)
     captions = [c.text for c in caption_examples(captioner, dataset, examples, folder.decoding)]
     for example, caption in list(zip(examples, captions, strict=True))[:5]:
-        click.echo(f"{SAMPLE_DIR / 'drawings' / example.image}\t{caption}")
+        echo(f"{SAMPLE_DIR / 'drawings' / example.image}\t{caption}")
     scores = score_examples(examples, captions)
-    click.echo(
+    echo(
         f"{len(examples)} drawings of combinations never trained on:"
         f" BLEU-4 {scores['bleu_4']:.3f}, CIDEr-D {scores['cider']:.3f} ({describe_counts(scores)})"
     )
-    click.echo("With your own photos (photo.jpg + photo.txt, or Flickr8k):  captioner prepare PHOTOS data/mine")
-    click.echo("                                                            captioner train data/mine runs/mine")
+    echo("With your own photos (photo.jpg + photo.txt, or Flickr8k):  captioner prepare PHOTOS data/mine")
+    echo("                                                            captioner train data/mine runs/mine")

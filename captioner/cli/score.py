@@ -41,7 +41,8 @@ def score(
     """Score any system's captions against what people wrote.
 
     PREDICTIONS is JSON Lines, {"image": NAME, "caption": TEXT} (or file_name and text, as `captioner caption -f
-    jsonl` writes), or COCO's results, [{"image_id": 139, "caption": TEXT}, ...]. REFERENCES is a prepared dataset, a
+    jsonl` writes), COCO's results, [{"image_id": 139, "caption": TEXT}, ...], a JSON object {NAME: TEXT, ...}, or a
+    .csv or .parquet file as `captioner caption` writes them. REFERENCES is a prepared dataset, a
     dataset's folder or its caption file; no photo is needed. Names match with or without folder and extension.
 
     Prints JSON: corpus BLEU-1 to -4, ROUGE-L and CIDEr-D as fractions, against all references, with intervals of 95%

@@ -36,7 +36,7 @@ def read_settings(path: Path, command: click.Command, commands: list[click.Comma
 
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise OptionsError(f"{path}: cannot be read ({' '.join(str(error).split())})") from error
     options = {each.name: _options(each) for each in commands}
     tables = {name: value for name, value in content.items() if isinstance(value, dict)}

@@ -2,12 +2,15 @@
 
 import functools
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import click
 
 from captioner.errors import OptionsError
+from captioner.escaping import visible, visible_line
 from captioner.preset_names import DEFAULT_PRESET
 from captioner.quiet import without_native_chatter, without_pillow_s_warnings
 
@@ -182,7 +185,31 @@ def load_captioner(model: str, threads: int | None = None):
 
 
 def say(line: str) -> None:
-    click.echo(line, err=True)
+    """A line for people, on stderr; control characters of names and paths in it are spelt out."""
+    click.echo(visible(line), err=True)
+
+
+def echo(text: str) -> None:
+    """A result on stdout: as it is for programs, on a terminal with control characters spelt out."""
+    stdout = for_terminal(sys.stdout)
+    stdout.write(f"{text}\n")  # click would take escape sequences out of a pipe, and so change paths
+    stdout.flush()
+
+
+def for_terminal(stream: TextIO) -> "TextIO | VisibleStream":
+    """The stream, but one that spells control characters out where it is a terminal."""
+    return VisibleStream(stream.write, stream.flush) if stream.isatty() else stream
+
+
+@dataclass(frozen=True)
+class VisibleStream:
+    """Text on its way to a terminal: no file name and no caption in it is obeyed."""
+
+    show: Callable[[str], object]
+    flush: Callable[[], object]
+
+    def write(self, text: str) -> None:
+        self.show(visible(text))
 
 
 class _NoBar:
@@ -209,7 +236,7 @@ def progress_bar(total: int, unit: str, title: str = "", shown: bool | None = No
         return _NoBar()
     from tqdm import tqdm
 
-    return tqdm(total=total, unit=f" {unit}", desc=title, leave=False, dynamic_ncols=True)
+    return tqdm(total=total, unit=f" {unit}", desc=visible_line(title), leave=False, dynamic_ncols=True)
 
 
 def shown(items: Iterable, total: int, unit: str, title: str) -> Iterator:
@@ -223,6 +250,6 @@ def shown(items: Iterable, total: int, unit: str, title: str) -> Iterator:
 def list_failures(failures: list[str], word: str = "failed", most: int = 20, where: object = None) -> None:
     """Names what failed, last on stderr. where: a file that names the rest."""
     for failure in failures[:most]:
-        say(f"{word}: {' '.join(failure.splitlines())}")
+        say(f"{word}: {visible_line(failure)}")
     if len(failures) > most:
         say(f"{word}: and {len(failures) - most:,} more" + ("" if where is None else f", see {where}"))

@@ -5,7 +5,7 @@ import math
 import click
 
 from captioner.cli.sample import SAMPLE_DIR, prepare_sample, sample_options, show_sample
-from captioner.cli.shared import PATH, progress_bar, say, with_asked
+from captioner.cli.shared import PATH, echo, progress_bar, say, with_asked
 from captioner.cli.training_options import option_of, training_options
 from captioner.quiet import without_native_chatter
 
@@ -153,7 +153,7 @@ def train(
     if is_sample:
         show_sample(folder, data_dir)
     else:
-        click.echo(f"model: {output_dir}")
+        echo(f"model: {output_dir}")
         say(f"caption with it: captioner caption photo.jpg --model {output_dir}")
     return 0
 

@@ -1,6 +1,7 @@
 """Datasets: one file per annotation format, and the prepared dataset they all become."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -37,13 +38,14 @@ def read_annotations(
     images_dir: Path | None = None,
     *,
     image_column: str | None = None,
-    caption_column: str | None = None,
+    caption_column: str | Sequence[str] | None = None,
     photos_needed: bool = True,
 ) -> tuple[str, Annotations]:
     """The format's name and what it read.
 
     source: a dataset's folder, or an annotation file. captions_path: captions in place of the dataset's own.
-    image_column, caption_column: the columns or JSON fields that hold them, where they have no usual name.
+    image_column, caption_column: the columns or JSON fields that hold them, where they have no usual name; of captions
+    there may be several.
     photos_needed: False where captions are all that is wanted: photos are not looked for, and none is missing.
     Raises: DatasetError when the source is missing, is of no known format, or holds nothing to learn from;
     OptionsError for an unknown format, and for options that do not go with the format.
@@ -58,7 +60,7 @@ def read_annotations(
         Path(source),
         images_dir,
         captions_path,
-        columns=Columns(image_column, caption_column),
+        columns=Columns(image_column, _named(caption_column)),
         photos_needed=photos_needed,
     )
     name, annotations = _read(asked, format_name)
@@ -69,6 +71,10 @@ def read_annotations(
     return name, annotations
 
 
+def _named(columns: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (columns,) if isinstance(columns, str) else tuple(columns or ())
+
+
 def read_source(name: str, path: Path, **options) -> NamedSource:
     """A source to prepare alone or to mix: a dataset as `read_annotations` reads it, or a folder prepared before.
 
@@ -77,7 +83,7 @@ def read_source(name: str, path: Path, **options) -> NamedSource:
     """
     if not is_prepared(path):
         return NamedSource(name, path, *read_annotations(path, **options))
-    if any(value not in (None, "auto") for value in options.values()):
+    if any(value not in (None, (), "auto") for value in options.values()):
         raise OptionsError(f"{path}: prepared already; options that say how captions are laid out do not go with it")
     dataset = Dataset.open(path)
     if len(dataset.sources) > 1:

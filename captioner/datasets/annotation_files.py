@@ -1,17 +1,16 @@
 """Datasets whose captions are in annotation files: finding the files, and the photos they name."""
 
 import os
-import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from captioner.datasets.columns import Columns
 from captioner.datasets.examples import SPLIT_NAMES, Annotations, Example, Problem
 from captioner.datasets.photo_folders import PhotoFinder, candidate_folders, folders_below
+from captioner.datasets.photo_names import PhotoNames, twins
 from captioner.datasets.records import FileFormat, Photo, add_to_split, read_photos
+from captioner.datasets.split_names import split_told, with_folder_splits
 from captioner.errors import DatasetError
-
-_SPLIT_IN_NAME = re.compile(r"(?<![a-z])(?:train|dev|val|valid|validation|test)(?![a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -57,20 +56,21 @@ def _why_none(file_format: FileFormat, source: Source) -> str:
 def read_files(file_format: FileFormat, source: Source) -> Annotations:
     """Every photo that the source's annotation files name, with its captions, in the order of the files.
 
-    Of several files whose names tell of different splits, each is of its split.
+    Of several files whose names tell of different splits, each is of its split; photos that have none then are of that
+    of the folder they lie in.
     Raises: DatasetError when there is no such file, or one cannot be read.
     """
     paths = find_files(file_format, source.path, source.columns) if source.path.is_dir() else [source.path]
     if not paths:
         raise DatasetError(f"{source.path}: {_why_none(file_format, source)}")
     annotations = Annotations(source.images_dir or source.folder)
-    finder = PhotoFinder()
+    photos_of = {path: read_photos(path, file_format, source.columns, annotations.problems) for path in paths}
+    finder = PhotoFinder(name for photos in photos_of.values() for name in photos)
     joined: dict[str, Photo] = {}
-    for path, split in zip(paths, _splits_of(paths), strict=True):
-        photos = read_photos(path, file_format, source.columns, annotations.problems)
+    for (path, photos), split in zip(photos_of.items(), _splits_of(paths), strict=True):
         if source.photos_needed:
             near = [path.parent] if source.images_dir is None and path.is_relative_to(annotations.images_dir) else []
-            photos = _with_found_names(photos, finder, near, annotations, _split_told(path.stem))
+            photos = _with_found_names(photos, finder, near, annotations, split_told(path.stem))
         for name, photo in photos.items():
             _join(joined, name, replace(photo, split=photo.split or split), path, annotations.problems)
     for name, photo in joined.items():
@@ -80,18 +80,13 @@ def read_files(file_format: FileFormat, source: Source) -> Annotations:
                 annotations.image_ids[photo.number] = name
         else:
             annotations.problems.append(Problem("no caption", name, lost=False))
+    annotations.examples = with_folder_splits(annotations.examples)
     return annotations
 
 
 def _splits_of(paths: list[Path]) -> list[str | None]:
-    splits = [_split_told(path.stem) for path in paths]
+    splits = [split_told(path.stem) for path in paths]
     return splits if len(set(splits)) > 1 else [None] * len(paths)
-
-
-def _split_told(name: str) -> str | None:
-    """The split that the name of a file or a folder tells of, as train2017 does."""
-    found = _SPLIT_IN_NAME.findall(name)
-    return SPLIT_NAMES[found[-1].lower()] if found else None
 
 
 def _with_found_names(
@@ -118,14 +113,15 @@ def _with_found_names(
             where, exact = present[name]
             _join(found, _below(where, top) + exact, photo, where, annotations.problems)
         else:
-            detail = f"{photo.split} split" if photo.split else ""
-            annotations.problems.append(Problem("missing photo", _below(folder, top) + name, detail))
+            details = [f"{photo.split} split"] if photo.split else []
+            details += [reason] if (reason := finder.why_not(folder, name)) else []
+            annotations.problems.append(Problem("missing photo", _below(folder, top) + name, "; ".join(details)))
     return found
 
 
 def _may_hold(folder: Path, split: str | None) -> int:
     """How well a folder's name fits the split: 2 where it tells of that one, 1 where of none, 0 where of another."""
-    told = _split_told(folder.name)
+    told = split_told(folder.name)
     return 1 if told is None else 2 * (told == split)
 
 
@@ -154,10 +150,12 @@ def with_captions(annotations: Annotations, source: Source) -> Annotations:
     problems = list(annotations.problems)
     photos = read_photos(source.captions_path, source.captions_format, source.columns, problems)
     image_of = _unambiguous_names([example.image for example in annotations.examples])
+    known, exact_only = PhotoNames(image_of), twins(photos)
     captions: dict[str, list[str]] = {}
     for name, photo in photos.items():
-        if name in image_of:
-            captions.setdefault(image_of[name], []).extend(photo.captions)
+        found = known.find(name, exact_only)
+        if found is not None:
+            captions.setdefault(image_of[found], []).extend(photo.captions)
         else:
             problems.append(Problem("unknown photo", name, f"{source.captions_path} captions it"))
     examples = []

@@ -31,7 +31,7 @@ def records(path: Path, columns: Columns, problems: list[Problem]) -> Iterator[R
             continue
         image_id, content = str(values[0]), values[1]
         if section == "annotations" and image_id in name_of:
-            yield Record(place, name_of[image_id], [content])
+            yield Record(place, name_of[image_id], _listed(content))
         elif section == "annotations":
             early.append((place, image_id, content))
         elif name_of.setdefault(image_id, content) == content:
@@ -43,7 +43,7 @@ def records(path: Path, columns: Columns, problems: list[Problem]) -> Iterator[R
         raise DatasetError(f"{path}: {_EXPECTED}")
     for place, image_id, caption in early:
         if image_id in name_of:
-            yield Record(place, name_of[image_id], [caption])
+            yield Record(place, name_of[image_id], _listed(caption))
         else:
             problems.append(Problem("broken line", f"{path}, {place}", f"no image has the id {image_id}"))
 
@@ -53,6 +53,10 @@ def _values(section: str, entry) -> list | None:
     if not isinstance(entry, dict) or not all(name in entry for name in _FIELDS[section]):
         return None
     return [entry[name] for name in _FIELDS[section]]
+
+
+def _listed(caption) -> list:
+    return caption if isinstance(caption, list) else [caption]
 
 
 FILE = FileFormat(("captions_*.json",), ("*.json",), check, records)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from captioner.escaping import visible_line
+
 SPLIT_NAMES = {"train": "train", "restval": "train", "test": "test"} | dict.fromkeys(
     ("dev", "val", "valid", "validation"), "dev"
 )
@@ -53,7 +55,7 @@ class Annotations:
 
 def first_of(problems: list[Problem]) -> str:
     """What an error adds to say why nothing is left."""
-    return f"; first of {len(problems)}: {' '.join(str(problems[0]).splitlines())}" if problems else ""
+    return f"; first of {len(problems)}: {visible_line(str(problems[0]))}" if problems else ""
 
 
 def clean_caption(text: str) -> str:

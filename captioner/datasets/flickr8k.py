@@ -10,6 +10,7 @@ from captioner.datasets.annotation_files import Source
 from captioner.datasets.columns import Columns
 from captioner.datasets.examples import SPLIT_NAMES, Annotations, Example, Problem, leads_outside
 from captioner.datasets.lines import read_lines
+from captioner.datasets.photo_names import PhotoNames, twins
 from captioner.datasets.records import FileFormat, Record, read_photos
 from captioner.errors import DatasetError
 
@@ -44,17 +45,21 @@ def read(source: Source) -> Annotations:
     images_dir = source.images_dir or (_find_photo_folder(source.path) if source.photos_needed else source.path)
     annotations = Annotations(images_dir)
     photos = read_photos(captions_path, source.captions_format or FILE, source.columns, annotations.problems)
+    named = list(_named_photos(source.path, photos, annotations.problems))
+    captioned, exact_only = PhotoNames(photos), twins(name for _, name in named)
     present = _list_photos(images_dir) if source.photos_needed else None
-    for split, name in _named_photos(source.path, photos, annotations.problems):
+    for split, name in named:
+        image = name if present is None else present.find(name, exact_only)
+        captions_name = captioned.find(name, exact_only)
         if leads_outside(name):
             annotations.problems.append(Problem("broken line", name, "leads outside the photo folder"))
-        elif present is not None and name not in present:
+        elif image is None:
             detail = f"{split} split" if split else ""
             annotations.problems.append(Problem("missing photo", name, detail, lost=name != UNPUBLISHED))
-        elif name not in photos or not photos[name].captions:
-            annotations.problems.append(Problem("no caption", name, lost=False))
+        elif captions_name is None or not photos[captions_name].captions:
+            annotations.problems.append(Problem("no caption", image, lost=False))
         else:
-            annotations.examples.append(Example(name, tuple(photos[name].captions), split))
+            annotations.examples.append(Example(image, tuple(photos[captions_name].captions), split))
     return annotations
 
 
@@ -113,9 +118,9 @@ def _find_photo_folder(source: Path) -> Path:
     raise DatasetError(f"{source}: no folder {PHOTO_FOLDERS[0]} in it; name the photo folder with --images")
 
 
-def _list_photos(images_dir: Path) -> set[str]:
+def _list_photos(images_dir: Path) -> PhotoNames:
     try:
-        return {entry.name for entry in images_dir.iterdir()}
+        return PhotoNames(entry.name for entry in images_dir.iterdir())
     except OSError as error:
         raise DatasetError(f"{images_dir}: {error.strerror or error}") from error
 

@@ -41,6 +41,25 @@ def json_entries(path: Path, sections: tuple[str, ...]) -> Iterator[Entry]:
             raise reader.error("something follows where the JSON ends")
 
 
+def json_members(path: Path) -> Iterator[Entry]:
+    """What an object that is the file holds, each under its name as the section, in the order of the file.
+
+    A name that is there twice comes twice. Raises: DatasetError as `json_entries` does.
+    """
+    with open_text(path) as file:
+        reader = _Reader(path, file)
+        reader.take("{")
+        following = reader.take("}") if reader.peek() == "}" else ","
+        while following == ",":
+            reader.expect('"')
+            place, name = f"line {reader.line()}", reader.value()
+            reader.take(":")
+            yield Entry(place, name, reader.value())
+            following = reader.take(",}")
+        if reader.peek():
+            raise reader.error("something follows where the JSON ends")
+
+
 def _object_entries(reader: "_Reader", sections: tuple[str, ...]) -> Iterator[Entry]:
     if reader.peek() == "}":
         reader.take("}")

@@ -24,16 +24,22 @@ def records(path: Path, columns: Columns, problems: list[Problem]) -> Iterator[R
     for place, _, image in json_entries(path, ("images",)):
         is_empty = False
         try:
-            captions = [sentence["raw"] for sentence in image["sentences"]]
+            captions = [_text_of(sentence) for sentence in image["sentences"]]
             name = image["filename"]
             if image.get("filepath") and isinstance(name, str):  # of COCO, whose photos are in two folders
                 name = f"{image['filepath']}/{name}"
         except (KeyError, TypeError):
-            problems.append(Problem("broken line", f"{path}, {place}", "no filename, or no sentences with raw text"))
+            detail = "no filename, or no sentences with raw text or tokens"
+            problems.append(Problem("broken line", f"{path}, {place}", detail))
             continue
         yield Record(place, name, captions, image.get("split"))
     if is_empty:
         raise DatasetError(f"{path}: {_EXPECTED}")
+
+
+def _text_of(sentence: dict) -> object:
+    """Raises: KeyError, TypeError when it has neither text nor tokens."""
+    return sentence["raw"] if "raw" in sentence else " ".join(sentence["tokens"])
 
 
 FILE = FileFormat(("dataset_*.json",), ("*.json",), check, records)

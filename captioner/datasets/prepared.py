@@ -23,6 +23,8 @@ from captioner.datasets.prepared_files import (
     LOCK_FILE,
     VOCABULARY_FILE,
     check_output,
+    read_examples,
+    read_info,
 )
 from captioner.datasets.report import REPORT_FILE, count_splits, describe
 from captioner.datasets.splits import find_copies, find_leaks, with_splits
@@ -47,28 +49,7 @@ class Dataset:
         """Raises: DatasetError when the folder is missing or is no prepared dataset."""
         if not os.path.isdir(folder):
             raise DatasetError(f"{folder}: no such folder")
-        try:
-            info, captions = (
-                (folder / name).read_text(encoding="utf-8", errors="surrogateescape")
-                for name in (INFO_FILE, CAPTIONS_FILE)
-            )
-            info = json.loads(info)
-        except FileNotFoundError as error:
-            name = Path(error.filename).name
-            raise DatasetError(f"{folder}: no {name} in it; make one with `captioner prepare`") from error
-        except (OSError, ValueError) as error:
-            raise DatasetError(f"{folder}: not a prepared dataset ({error})") from error
-        if not isinstance(info, dict) or info.get("format") != DATASET_FORMAT:
-            raise DatasetError(f"{folder}: not of a version that this captioner reads; run `captioner prepare` again")
-        examples = []
-        for number, line in enumerate(captions.removesuffix("\n").split("\n"), start=1):
-            try:
-                entry = json.loads(line)
-                source = entry.get("source", "")
-                examples.append(Example(entry["image"], tuple(entry["captions"]), entry["split"], source))
-            except (ValueError, KeyError, TypeError, AttributeError) as error:
-                raise DatasetError(f"{folder / CAPTIONS_FILE}, line {number}: not a line of a dataset") from error
-        return cls(folder, info, tuple(examples))
+        return cls(folder, read_info(folder), read_examples(folder))
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -92,7 +73,7 @@ class Dataset:
     @property
     def _sources(self) -> dict[str, dict]:
         sources = self.info.get("sources")
-        if not isinstance(sources, dict) or not all("images_dir" in source for source in sources.values()):
+        if not sources or not all(_says_where(source) for source in sources.values()):
             path = self.folder / INFO_FILE
             raise DatasetError(f"{path}: does not say where its photos are; run `captioner prepare` again")
         return sources
@@ -126,8 +107,10 @@ class Dataset:
             raise DatasetError(f"{self.folder}: no source {source!r}; it has {', '.join(self.sources)}")
 
     def photo_path(self, example: Example) -> Path:
-        source = example.source or self.sources[0]
-        return Path(self._sources[source]["images_dir"]) / example.name
+        source = self._sources.get(example.source or self.sources[0])
+        if source is None:
+            raise DatasetError(f"{self.folder}: {example.image} is of no source of its {INFO_FILE}")
+        return Path(source["images_dir"]) / example.name
 
     def feature_cache(self, encoder) -> FeatureCache:
         """The cache of an encoder: any object with `key`, `num_regions` and `depth`."""
@@ -210,6 +193,10 @@ def prepare(
             }
         )
         return Dataset.open(output_dir)
+
+
+def _says_where(source) -> bool:
+    return isinstance(source, dict) and isinstance(source.get("images_dir"), str)
 
 
 def _caption_line(example: Example) -> str:

@@ -5,14 +5,20 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from captioner.datasets.examples import Example, leads_outside
 from captioner.datasets.report import REPORT_FILE, is_report
-from captioner.errors import CaptionerError, OptionsError
+from captioner.errors import CaptionerError, DatasetError, OptionsError
+from captioner.files import check_regular, read_json
+from captioner.options import SPLITS
 
 DATASET_FORMAT = 2
 INFO_FILE, CAPTIONS_FILE, VOCABULARY_FILE = "dataset.json", "captions.jsonl", "vocabulary.txt"
 FILES = (INFO_FILE, CAPTIONS_FILE, VOCABULARY_FILE, REPORT_FILE)
 FEATURES = "features"
 LOCK_FILE = ".lock"  # held by the process that prepares
+_MAX_INFO_BYTES = 1 << 28  # with the problems of some million photos
+_MAX_CAPTIONS_BYTES = 1 << 33
+_SECTIONS = ("sources", "encoder", "options", "tokenizer", "counts")
 
 
 def check_output(sources: Sequence[Path], output_dir: Path, only_report: bool = False) -> None:
@@ -51,7 +57,7 @@ def sources_of(info: dict) -> list[str]:
             return [info["source"]] if "source_format" in info else []
         return [source["source"] for source in info["sources"].values()] if info.get("format") == DATASET_FORMAT else []
     except (KeyError, TypeError, AttributeError):
-        return []
+        return []  # sources that are no objects, or have no source
 
 
 def is_current(folder: Path) -> bool:
@@ -64,10 +70,58 @@ def is_prepared(folder: Path) -> bool:
     return bool(sources_of(_read_json(folder / INFO_FILE)))
 
 
+def read_info(folder: Path) -> dict:
+    """What `dataset.json` says. Raises: DatasetError when it is missing, or not one of this version."""
+    try:
+        info = read_json(folder / INFO_FILE, _MAX_INFO_BYTES)
+    except FileNotFoundError as error:
+        raise _lacks(folder, INFO_FILE) from error
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{folder}: not a prepared dataset ({error})") from error
+    if not isinstance(info, dict) or info.get("format") != DATASET_FORMAT or isinstance(info["format"], bool):
+        raise DatasetError(f"{folder}: not of a version that this captioner reads; run `captioner prepare` again")
+    for name in _SECTIONS:
+        if not isinstance(info.get(name, {}), dict):
+            raise DatasetError(f"{folder / INFO_FILE}: {name} is no JSON object; run `captioner prepare` again")
+    return info
+
+
+def read_examples(folder: Path) -> tuple[Example, ...]:
+    """What `captions.jsonl` holds. Raises: DatasetError naming the first line that is none."""
+    path = folder / CAPTIONS_FILE
+    try:
+        check_regular(path, _MAX_CAPTIONS_BYTES)
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except FileNotFoundError as error:
+        raise _lacks(folder, CAPTIONS_FILE) from error
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{folder}: not a prepared dataset ({error})") from error
+    examples = []
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+        try:
+            examples.append(_example_of(json.loads(line)))
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise DatasetError(f"{path}, line {number}: not a line of a dataset") from error
+    return tuple(examples)
+
+
+def _example_of(entry: dict) -> Example:
+    """Raises: KeyError, TypeError, ValueError when it is none."""
+    image, captions, split, source = entry["image"], entry["captions"], entry["split"], entry.get("source", "")
+    texts = [image, source, *captions] if isinstance(captions, list) else [None]
+    if not all(isinstance(text, str) for text in texts) or split not in SPLITS or leads_outside(image):
+        raise ValueError(entry)
+    return Example(image, tuple(captions), split, source)
+
+
+def _lacks(folder: Path, name: str) -> DatasetError:
+    return DatasetError(f"{folder}: no {name} in it; make one with `captioner prepare`")
+
+
 def _read_json(path: Path) -> dict:
     """Empty where there is no JSON object."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, _MAX_INFO_BYTES)
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

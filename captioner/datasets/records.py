@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from captioner.datasets.caption_lists import captions_in
 from captioner.datasets.columns import Columns
 from captioner.datasets.examples import SPLIT_NAMES, Problem, clean_caption, is_text, leads_outside
 from captioner.errors import DatasetError
@@ -63,14 +64,25 @@ def read_photos(path: Path, file_format: FileFormat, columns: Columns, problems:
         if isinstance(record.number, int):
             photos[name].number = record.number
         for caption in record.captions:
-            if not isinstance(caption, str) or not is_text(caption):
-                detail = "not UTF-8 text" if isinstance(caption, str) else f"a caption of {name} is no text"
-                problems.append(Problem("broken line", f"{path}, {record.place}", detail))
-            elif cleaned := clean_caption(caption):
-                photos[name].captions.append(cleaned)
-            else:
-                problems.append(Problem("empty caption", f"{path}, {record.place}", name, lost=False))
+            _add_caption(photos[name], caption, name, f"{path}, {record.place}", problems)
     return photos
+
+
+def _add_caption(photo: Photo, caption, name: str, where: str, problems: list[Problem]) -> None:
+    """Adds it, or all of them where it is a list in a cell."""
+    try:
+        texts = captions_in(caption) if isinstance(caption, str) else [caption]
+    except ValueError as error:
+        problems.append(Problem("broken line", where, str(error)))
+        return
+    for text in texts:
+        if not isinstance(text, str) or not is_text(text):
+            detail = "not UTF-8 text" if isinstance(text, str) else f"a caption of {name} is no text"
+            problems.append(Problem("broken line", where, detail))
+        elif cleaned := clean_caption(text):
+            photo.captions.append(cleaned)
+        else:
+            problems.append(Problem("empty caption", where, name, lost=False))
 
 
 def add_to_split(photo: Photo, split: str | None, name: str) -> None:

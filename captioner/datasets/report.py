@@ -8,6 +8,7 @@ from captioner.datasets.examples import Example, Problem
 from captioner.datasets.mixing import Mix
 from captioner.datasets.splits import find_copies, find_leaks, with_splits
 from captioner.errors import ImageError
+from captioner.escaping import visible_line
 from captioner.images import read_images
 from captioner.options import SPLITS, PrepareOptions, TrainingOptions
 from captioner.tokenizer import SPECIAL_TOKENS, caption_tokens, token_key
@@ -204,5 +205,5 @@ def _caption_of(entry: dict) -> str:
 def _named(title: str, lines) -> list[str]:
     lines = list(lines)
     more = [f"  and {len(lines) - _MOST_NAMED:,} more"] if len(lines) > _MOST_NAMED else []
-    named = [f"  {' '.join(line.splitlines())}" for line in lines[:_MOST_NAMED]]
+    named = [f"  {visible_line(line)}" for line in lines[:_MOST_NAMED]]
     return ["", f"{title}: {len(lines):,}", *named, *more] if lines else []

@@ -5,11 +5,12 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-from captioner.datasets.columns import Columns, find_columns
+from captioner.datasets.columns import Columns, filled, find_columns
 from captioner.datasets.examples import Problem
 from captioner.datasets.lines import whole_lines
 from captioner.datasets.records import FileFormat, Record
 from captioner.errors import DatasetError
+from captioner.escaping import text_of_cell
 
 _DELIMITERS = ",\t;|"
 _MOST_LINES = 50  # of a row: a quote that is not closed by then was not meant to go on
@@ -24,16 +25,19 @@ def check(path: Path, columns: Columns) -> None:
 def records(path: Path, columns: Columns, problems: list[Problem]) -> Iterator[Record]:
     lines = whole_lines(path, problems)
     delimiter, header, found = _read_header(path, columns, lines, problems)
-    image, caption = header.index(found.image), header.index(found.caption)
+    image = header.index(found.image)
+    captions = [place for place, name in enumerate(header) if name in found.captions]  # several may have one name
     split = header.index(found.split) if found.split else None
     for number, cells in _rows(path, lines, delimiter, problems):
-        if len(cells) > len(header) and caption == len(header) - 1:
-            cells[caption:] = [delimiter.join(cells[caption:])]
+        if len(cells) > len(header) and captions == [len(header) - 1]:
+            cells[captions[0] :] = [delimiter.join(cells[captions[0] :])]
         if len(cells) != len(header):
             detail = f"{len(cells)} cells where the first line has {len(header)}"
             problems.append(Problem("broken line", f"{path}, line {number}", detail))
             continue
-        yield Record(f"line {number}", cells[image], [cells[caption]], None if split is None else cells[split].strip())
+        texts = filled([text_of_cell(cells[place]) for place in captions])
+        told = None if split is None else cells[split].strip()
+        yield Record(f"line {number}", text_of_cell(cells[image]), texts, told)
 
 
 def _read_header(path: Path, columns: Columns, lines: Iterator[tuple[int, str]], problems: list[Problem]):

@@ -1,12 +1,13 @@
 """How the decoder searches for a caption."""
 
-import math
 from dataclasses import dataclass
 
 from captioner.options.base import Options, require
 
 RULES = ("none", "english")
 _MOST_BEAMS = 1000  # each is a row of the vocabulary, and far fewer find all there is to find
+_MOST_WORDS = 1000  # a search that never meets the end goes on for so long
+_LARGEST_EXPONENT = 10  # beyond, length alone decides, and powers of it are no numbers soon
 
 
 @dataclass(frozen=True)
@@ -32,5 +33,8 @@ class DecodingOptions(Options):
             self.max_words >= max(1, self.min_words),
             f"max-words must be at least 1 and not below min-words {self.min_words}, not {self.max_words}",
         )
+        require(self.max_words <= _MOST_WORDS, f"max-words must be at most {_MOST_WORDS}, not {self.max_words}")
         require(self.rules in RULES, f"unknown rules {self.rules!r}; choose {', '.join(RULES)}")
-        require(0 <= self.length_exponent < math.inf, f"length-exponent must be at least 0, not {self.length_exponent}")
+        exponent = self.length_exponent
+        require(exponent >= 0, f"length-exponent must be at least 0, not {exponent}")
+        require(exponent <= _LARGEST_EXPONENT, f"length-exponent must be at most {_LARGEST_EXPONENT}, not {exponent}")

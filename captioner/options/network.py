@@ -7,6 +7,7 @@ from captioner.options.base import Options, require
 
 DECODERS = ("rnn", "lstm", "gru")
 _LEAST_HEAD_UNITS = 64
+_MOST_UNITS = 65536  # whose recurrent kernel alone would have 17 billion numbers
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class NetworkOptions(Options):
         require(self.decoder in DECODERS, f"unknown decoder {self.decoder!r}; choose {', '.join(DECODERS)}")
         require(self.units >= 1, f"units must be at least 1, not {self.units}")
         require(self.embedding_dim >= 1, f"embedding-dim must be at least 1, not {self.embedding_dim}")
+        for name, value in (("units", self.units), ("embedding-dim", self.embedding_dim), ("heads", self.heads)):
+            require(value <= _MOST_UNITS, f"{name} must be at most {_MOST_UNITS}, not {value}")
         require(
             0 <= self.recurrent_dropout < 1,
             f"recurrent-dropout must be at least 0 and below 1, not {self.recurrent_dropout}",

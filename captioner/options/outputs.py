@@ -22,6 +22,8 @@ class OutputOptions(Options):
     write_metadata: str = ""  # of METADATA_FIELDS
     existing: str = "skip"
     replace_human: bool = False  # in metadata, words that a person wrote as well
+    csv_raw: bool = False  # CSV without apostrophes before what a spreadsheet would run
+    no_bom: bool = False  # a CSV file without a byte-order mark
 
     def __post_init__(self):
         for name, value, known in (
@@ -37,6 +39,11 @@ class OutputOptions(Options):
             not self.replace_human or self.write_metadata or self.sidecar == "xmp",
             "--replace-human goes with --write-metadata or --sidecar xmp",
         )
+
+        require(
+            not (self.csv_raw or self.no_bom) or self.format == "csv", "--csv-raw and --no-bom go with --format csv"
+        )
+        require(not self.no_bom or self.output is not None, "--no-bom goes with --output FILE; stdout has no mark")
 
     @property
     def speaks(self) -> bool:

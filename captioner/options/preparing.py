@@ -19,7 +19,7 @@ class PrepareOptions(Options):
     split: tuple[float, float, float] = (0.8, 0.1, 0.1)  # train, dev, test, where the source has none
     seed: int = 0
     image_column: str = ""  # of a table, or field of JSON; "" means the usual names
-    caption_column: str = ""
+    caption_column: tuple[str, ...] = ()  # several where each holds one of a photo's captions
     allow_split_leaks: bool = False  # whether a photo, by content, may be in two splits
 
     def __post_init__(self):

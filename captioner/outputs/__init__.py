@@ -5,7 +5,7 @@ from typing import TextIO
 
 from captioner.errors import CaptionerError
 from captioner.options import OutputOptions, ShapeOptions
-from captioner.outputs.forms import FORMS
+from captioner.outputs.forms import FORMS, Csv, Form
 from captioner.outputs.output import Output
 from captioner.outputs.streams import RecordFile, Stream
 
@@ -25,7 +25,7 @@ def open_outputs(
         outputs.append(ParquetFile(options.output, options.existing != "overwrite", shape))
     elif options.speaks:
         name = options.format or "text"
-        form = FORMS[name](bare, shape.min_confidence is not None)
+        form = _form(name, options, bare, shape.min_confidence is not None)
         if options.output is None:
             outputs.append(Stream(form, stdout, shape))
         else:
@@ -42,6 +42,13 @@ def open_outputs(
 
         outputs.append(Metadata(options, shape))
     return outputs
+
+
+def _form(name: str, options: OutputOptions, bare: bool, marks_doubt: bool) -> Form:
+    if name != "csv":
+        return FORMS[name](bare, marks_doubt)
+    is_file = options.output is not None and (os.path.isfile(options.output) or not os.path.lexists(options.output))
+    return Csv(bare, marks_doubt, is_raw=options.csv_raw, has_mark=is_file and not options.no_bom)
 
 
 __all__ = ["Output", "RecordFile", "Stream", "open_outputs"]

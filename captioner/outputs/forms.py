@@ -7,20 +7,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from captioner.errors import CaptionerError
+from captioner.escaping import escape_path, spreadsheet_cell, text_of_cell, unescape_path
 from captioner.inference import Caption
 
-_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
-_ESCAPES = {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
-_ESCAPED = {escaped: char for char, escaped in _ESCAPES.items()}
-
-
-def escape_path(path: str) -> str:
-    """The path on one line and in one column: backslash, tab and line ends as \\\\, \\t, \\n, \\r."""
-    return re.sub(r"[\\\t\n\r]", lambda match: _ESCAPES[match[0]], path)
-
-
-def unescape_path(text: str) -> str:
-    return re.sub(r"\\[\\tnr]", lambda match: _ESCAPED[match[0]], text)
+# A file name that is no valid text holds lone surrogates, which JSON can only spell out; the others are controls that
+# a terminal obeys, and json leaves them as they are.
+_SPELT_OUT = re.compile("[\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 
 
 def success_record(file_name: str, caption: Caption) -> dict:
@@ -42,8 +34,7 @@ def error_record(file_name: str, error: CaptionerError) -> dict:
 
 def json_line(record: dict) -> str:
     line = json.dumps(record, ensure_ascii=False)
-    # a file name that is no valid text holds lone surrogates, which JSON can only spell out
-    return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", line) + "\n"
+    return _SPELT_OUT.sub(lambda match: f"\\u{ord(match[0]):04x}", line) + "\n"
 
 
 @dataclass(frozen=True)
@@ -144,7 +135,15 @@ class JsonLines(Form):
 
 
 class Csv(Form):
-    """A row a candidate."""
+    """A row a candidate, for spreadsheets: what they would run as a formula has an apostrophe before it.
+
+    is_raw: without that. has_mark: a file begins with a byte-order mark, without which Excel in Korea, for one, reads
+    UTF-8 as the encoding of its country.
+    """
+
+    def __init__(self, bare: bool = False, marks_doubt: bool = False, *, is_raw: bool = False, has_mark: bool = False):
+        super().__init__(bare, marks_doubt)
+        self._is_raw, self._mark = is_raw, codecs.BOM_UTF8.decode() if has_mark else ""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -153,18 +152,31 @@ class Csv(Form):
 
     @property
     def header(self):
-        return self._rows([dict(zip(self.columns, self.columns, strict=True))])
+        return self._mark + self._names
+
+    @property
+    def _names(self) -> str:
+        return ",".join(self.columns) + "\n"
 
     def success(self, file_name, caption):
         doubt = {"low_confidence": "true" if caption.low_confidence else ""}
         return self._rows(success_record(file_name, each) | doubt for each in caption.candidates or (caption,))
 
     def _rows(self, records: Iterable[dict]) -> str:
-        return "".join(",".join(_cell(record[name]) for name in self.columns) + "\n" for record in records)
+        return "".join(",".join(self._cell(record[name]) for name in self.columns) + "\n" for record in records)
+
+    def _cell(self, value) -> str:
+        """As RFC 4180 has it; the csv module would leave a lone carriage return without quotes, and not read it again.
+
+        A semicolon is quoted as well: where it separates cells, what follows it could be run.
+        """
+        text = value if self._is_raw or not isinstance(value, str) else spreadsheet_cell(value)
+        text = str(text)
+        return f'"{text.replace(chr(34), 2 * chr(34))}"' if re.search('[",;\r\n]', text) else text
 
     def may_begin(self, content):
-        header = self.header.encode()
-        return content.removeprefix(codecs.BOM_UTF8)[: len(header)] == header[: len(content)]
+        headers = (self._names.encode(), codecs.BOM_UTF8 + self._names.encode())
+        return any(content[: len(header)] == header[: len(content)] for header in headers)
 
     def read(self, lines):
         import csv
@@ -186,18 +198,12 @@ class Csv(Form):
                 if len(row) != len(self.columns):
                     raise NoRecord(f"line {rows.line_num}")
                 if start > 0:
-                    yield Entry(row[0], False, start, end)
+                    yield Entry(row[0] if self._is_raw else text_of_cell(row[0]), False, start, end)
                 start = end
         except csv.Error as error:
             if next(iter(lines), None) is None and "unexpected end" in str(error):
                 return  # broken off inside quotes
             raise NoRecord(f"line {rows.line_num}") from error
-
-
-def _cell(value) -> str:
-    """As RFC 4180 has it; the csv module would leave a lone carriage return without quotes, and not read it again."""
-    text = str(value)
-    return f'"{text.replace(chr(34), 2 * chr(34))}"' if re.search('[",\r\n]', text) else text
 
 
 FORMS: dict[str, type[Form]] = {"text": Text, "jsonl": JsonLines, "csv": Csv}

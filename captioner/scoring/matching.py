@@ -2,9 +2,11 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from pathlib import PurePosixPath
 
+from captioner.datasets.photo_names import folded
 from captioner.errors import CaptionerError
 from captioner.scoring.predictions import Predictions
 
@@ -15,18 +17,16 @@ class PhotoNames:
     """Finds photos by what others call them.
 
     A name may lack folders or the extension that the photo's has, or have folders or an extension that the
-    photo's lacks; what both have must be equal. A number is one of `numbers`, or where there are none the one
-    in a file name such as 000000000139.jpg.
+    photo's lacks; what both have must be equal. Only where no photo fits so, Unicode's normal form and the letter case
+    of the extension do not count. A number is one of `numbers`, or where there are none the one in a file name such as
+    000000000139.jpg.
     """
 
     def __init__(self, photos: Iterable[str], numbers: Mapping[int, str] | None = None):
-        self._whole, self._ends = _Index(), _Index()
+        self._photos = tuple(photos)
+        self._exact = _Names(self._photos, lambda name: name)
         self._numbered: dict[int, set[str]] = defaultdict(set)
-        for photo in photos:
-            parts = _parts(photo)
-            self._whole.add(parts, photo)
-            for start in range(1, len(parts)):
-                self._ends.add(parts[start:], photo)
+        for photo in self._photos:
             number = _NUMBERED.fullmatch(PurePosixPath(photo).stem)
             if number and not numbers:
                 self._numbered[int(number[1])].add(photo)
@@ -37,12 +37,32 @@ class PhotoNames:
         """The photos that fit the name best: none where it is unknown, several where it is ambiguous."""
         if isinstance(name, int):
             return self._numbered.get(name, set()) or self.find(str(name))
-        parts = _parts(name)
+        found = self._exact.find(name) or self._folded.find(name)
+        if not found and re.fullmatch("[0-9]{1,18}", name):
+            found = self._numbered.get(int(name), set())
+        return found
+
+    @cached_property
+    def _folded(self) -> "_Names":
+        return _Names(self._photos, folded)
+
+
+class _Names:
+    """Photos by their names, and by the ends of these. fold: gives what of a name counts."""
+
+    def __init__(self, photos: Iterable[str], fold: Callable[[str], str]):
+        self._whole, self._ends, self._fold = _Index(), _Index(), fold
+        for photo in photos:
+            parts = _parts(fold(photo))
+            self._whole.add(parts, photo)
+            for start in range(1, len(parts)):
+                self._ends.add(parts[start:], photo)
+
+    def find(self, name: str) -> set[str]:
+        parts = _parts(self._fold(name))
         found = self._whole.get(parts) or self._ends.get(parts)
         for start in range(1, len(parts)):
             found = found or self._whole.get(parts[start:])
-        if not found and re.fullmatch("[0-9]{1,18}", name):
-            found = self._numbered.get(int(name), set())
         return found
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from captioner.escaping import visible_line
 from captioner.options import ServerOptions
 from captioner.server.problems import Problem
 
@@ -62,7 +63,7 @@ class Guard:
         except Exception as error:
             if is_answered:
                 raise
-            print(f"Error: {type(error).__name__}: {' '.join(str(error).split())}", file=sys.stderr)
+            print(f"Error: {type(error).__name__}: {visible_line(' '.join(str(error).split()))}", file=sys.stderr)
             problem = Problem(500, "internal", "something went wrong in the server")
             await problem.response(scope, receive, send_guarded)
 

@@ -73,7 +73,7 @@ def test_what_came_meanwhile_is_appended(run, folder, tmp_path, format_name, sai
     run(folder, "-f", format_name, "-o", output)
     result = run(folder, "-r", "-f", format_name, "-o", output)
     assert "captioned 1, skipped 2, failed 0" in result.stderr
-    text = output.read_text()
+    text = output.read_text("utf-8-sig")
     if format_name == "csv":
         found = {row["file_name"]: row["text"] for row in csv.DictReader(text.splitlines())}
     elif format_name == "jsonl":
@@ -225,7 +225,7 @@ def test_a_photo_that_is_named_twice_is_captioned_once(run, folder):
 
 def test_the_shape_is_the_same_wherever_a_caption_goes(run, folder, tmp_path):
     run(folder, "-f", "csv", "-o", tmp_path / "out.csv", "--sidecar", "txt", "--prefix", "ohwx, ", "--max-chars", 12)
-    rows = list(csv.DictReader((tmp_path / "out.csv").read_text().splitlines()))
+    rows = list(csv.DictReader((tmp_path / "out.csv").read_text("utf-8-sig").splitlines()))
     assert all(row["text"].startswith("ohwx, ") and len(row["text"]) <= 12 for row in rows)
     assert (folder / "a.txt").read_text() == rows[0]["text"] + "\n"
 
@@ -352,3 +352,27 @@ def test_the_options_offered_are_those_that_there_are():
     assert tuple(choices["sidecar"]) == SIDECAR_KINDS == (*SIDECARS, "xmp")
     assert tuple(choices["write_metadata"]) == tuple(METADATA_FIELDS)
     assert tuple(choices["existing"]) == EXISTING
+
+
+def test_a_csv_file_is_for_spreadsheets_and_may_be_for_machines(run, folder, tmp_path):
+    for name in ("a.csv", "b.csv"):
+        run(
+            folder,
+            "-f",
+            "csv",
+            "-o",
+            tmp_path / name,
+            "--prefix",
+            "=",
+            *(["--no-bom", "--csv-raw"] if name[0] == "b" else []),
+        )
+    spreadsheet, machine = ((tmp_path / name).read_bytes() for name in ("a.csv", "b.csv"))
+    assert spreadsheet.startswith(b"\xef\xbb\xbffile_name,") and b",'=" in spreadsheet
+    assert machine.startswith(b"file_name,") and b",=" in machine and b",'=" not in machine
+    result = run(folder, "-f", "csv", "-o", tmp_path / "a.csv", "--prefix", "=")
+    assert "captioned 0, " in result.stderr and (tmp_path / "a.csv").read_bytes() == spreadsheet
+
+
+@pytest.mark.parametrize("arguments", [["--csv-raw"], ["-f", "jsonl", "--no-bom"], ["-f", "csv", "--no-bom"]])
+def test_options_of_csv_go_with_csv(run, folder, arguments):
+    assert run(folder, *arguments).exit_code == 2

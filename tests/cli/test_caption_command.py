@@ -109,7 +109,7 @@ def test_candidates_are_listed_best_first(run):
 def test_csv_has_a_header_and_a_row_a_photo(run, folder, tmp_path):
     output = tmp_path / "out.csv"
     assert run(folder / "a.jpg", folder / "c.jpg", "-f", "csv", "-o", output).stdout == ""
-    rows = list(csv.DictReader(io.StringIO(output.read_text())))
+    rows = list(csv.DictReader(io.StringIO(output.read_text("utf-8-sig"))))
     assert [row["file_name"] for row in rows] == [f"{folder}/a.jpg", f"{folder}/c.jpg"]
     assert list(rows[0]) == ["file_name", "text", "log_prob", "confidence", "model"]
 

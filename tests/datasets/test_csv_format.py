@@ -183,3 +183,74 @@ def test_photos_in_folders_of_splits_are_found_by_the_column_s_split(tmp_path, f
     table = "image,caption,split\n1.jpg,x,train\n2.jpg,x,train\n3.jpg,x,val\n"
     fill(tmp_path, {"captions.csv": table, "train/1.jpg": "", "train/2.jpg": "", "val/3.jpg": "", "test/3.jpg": ""})
     assert list(captions_of(read_as("csv", tmp_path))) == ["train/1.jpg", "train/2.jpg", "val/3.jpg"]
+
+
+# several captions a row
+
+
+@pytest.mark.parametrize("name", ["caption_{}", "caption{}", "Caption {}", "text-{}", "comment_{}", "caption"])
+def test_no_caption_of_several_columns_is_left_out(read, name):
+    header = ",".join(["image", *(name.format(number) for number in range(5)), "split"])
+    annotations = read(
+        "x.csv", f"{header}\na.jpg,one,two,three,four,five,train\nb.jpg,one,,,,,train\nc.jpg,,,,,,train\n"
+    )
+    assert captions_of(annotations) == {"a.jpg": ("one", "two", "three", "four", "five"), "b.jpg": ("one",)}
+    assert [problem.kind for problem in annotations.problems] == ["empty caption", "no caption"]
+
+
+def test_caption_columns_are_those_that_are_named(read, tmp_path):
+    content = "image,caption,de,ko\na.jpg,a dog,ein Hund,개\n"
+    assert captions_of(read("x.csv", content, caption_column=("ko", "DE"))) == {"a.jpg": ("ein Hund", "개")}
+    with pytest.raises(DatasetError, match="no column fr; found image, caption, de, ko"):
+        read_annotations(tmp_path, "csv", caption_column=("de", "fr"))
+
+
+def test_a_column_of_another_name_is_no_caption(read):
+    assert captions_of(read("x.csv", "image,comment_number,comment\na.jpg,0,a dog\n")) == {"a.jpg": ("a dog",)}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '["a dog", "it\'s wet, \\"very\\""]',
+        ' [ "a dog","it\'s wet, \\"very\\"" ] ',
+        """['a dog', 'it\\'s wet, "very"']""",
+        """('a dog', 'it\\'s wet, "very"')""",
+    ],
+)
+def test_a_cell_that_holds_a_list_holds_its_captions(read, cell):
+    quoted = cell.replace('"', '""')
+    annotations = read("x.csv", f'image,caption\na.jpg,"{quoted}"\n')
+    assert captions_of(annotations) == {"a.jpg": ("a dog", 'it\'s wet, "very"')}
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "['a dog' 'it runs']",
+        '[{"raw": "a dog"}]',
+        "[{'raw': 'a dog'}]",
+        '{"en": "a dog"}',
+        "{'en': 1}",
+        "[1, 2]",
+        "[[]",
+    ],
+)
+def test_data_that_is_no_list_of_captions_is_named_and_not_learned(read, cell):
+    quoted = cell.replace('"', '""')
+    annotations = read("x.csv", f'image,caption\na.jpg,"{quoted}"\nb.jpg,x\n')
+    assert captions_of(annotations) == {"b.jpg": ("x",)}
+    assert annotations.problems[0].kind == "broken line" and annotations.problems[0].lost
+
+
+@pytest.mark.parametrize("text", ["[laughs] a dog", "(a dog)", '("Stop" says a sign)', "[Man] and [woman]", "{a dog}"])
+def test_brackets_in_a_caption_are_no_list(read, text):
+    quoted = text.replace('"', '""')
+    assert captions_of(read("x.csv", f'image,caption\na.jpg,"{quoted}"\n')) == {"a.jpg": (text,)}
+
+
+def test_what_was_made_safe_for_a_spreadsheet_is_read_as_it_was(read, tmp_path):
+    (tmp_path / "=1.jpg").touch()
+    (tmp_path / "'=1.jpg").touch()
+    rows = "'=1.jpg,'-a dog\n''=1.jpg,'a dog'\n"
+    assert captions_of(read("x.csv", f"image,caption\n{rows}")) == {"=1.jpg": ("-a dog",), "'=1.jpg": ("'a dog'",)}

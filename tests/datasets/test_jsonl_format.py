@@ -109,8 +109,55 @@ def test_a_json_file_of_no_known_shape_says_what_each_format_expected(tmp_path, 
 
 def test_line_ends_inside_names_do_not_break_the_one_line_of_an_error(tmp_path, fill):
     fill(tmp_path, {"x.jsonl": json.dumps({"image": "a\nb.jpg", "text": "x"}), "y.jsonl": json.dumps({"a\nb": 1})})
-    with pytest.raises(DatasetError, match=r"missing photo: a b.jpg; name the folder") as caught:
+    with pytest.raises(DatasetError, match=r"missing photo: a\\nb.jpg; name the folder") as caught:
         read_annotations(tmp_path / "x.jsonl")
     assert "\n" not in str(caught.value)
     with pytest.raises(DatasetError, match=r"found a b$"):
         read_annotations(tmp_path / "y.jsonl")
+
+
+# captions by photo
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("name", ["x.json", "x.jsonl"])
+def test_one_object_of_captions_by_photo_is_read(read, name, indent):
+    content = {"a.jpg": "a dog", "b.jpg": ["a cat", "it sleeps"], "7": "x", "c": ["y"], "d.jpg": []}
+    annotations = read(json.dumps(content, indent=indent), name=name)
+    assert captions_of(annotations) == {
+        "a.jpg": ("a dog",),
+        "b.jpg": ("a cat", "it sleeps"),
+        "7.jpg": ("x",),
+        "c.jpg": ("y",),
+    }
+    assert annotations.problems == [Problem("no caption", "d.jpg", lost=False)]
+
+
+def test_a_photo_that_is_twice_in_an_object_has_both_captions(read):
+    assert captions_of(read('{"a.jpg": "x", "a.jpg": "y"}')) == {"a.jpg": ("x", "y")}
+
+
+def test_an_object_that_is_cut_short_is_one_plain_error(tmp_path, fill):
+    fill(tmp_path, {"x.json": '{"a.jpg": "x",\n"b.jpg": ["y"', "a.jpg": ""})
+    with pytest.raises(DatasetError, match=r"x.json, line 2: the JSON is cut short$"):
+        read_annotations(tmp_path / "x.json")
+
+
+@pytest.mark.parametrize("content", [{"name": "photos", "version": "1"}, {"a": 1}, {"tags": []}, {"a.jpg": {"x": "y"}}])
+def test_objects_of_other_things_are_no_annotations(tmp_path, fill, content):
+    fill(tmp_path, {"a.jpg": "", "a.txt": "a dog", "package.json": content})
+    assert read_annotations(tmp_path)[0] == "sidecar"
+
+
+def test_lines_that_begin_with_a_list_are_lines(read):
+    assert captions_of(read({"captions": ["x", "y"], "image": "a.jpg"})) == {"a.jpg": ("x", "y")}
+
+
+def test_numbered_fields_and_lists_in_text_are_all_read(read):
+    annotations = read(
+        {"image": "a.jpg", "caption_0": "one", "caption_1": "two", "caption_2": None},
+        {"image": "b.jpg", "caption": '["x", "y"]'},
+        {"image": "c.jpg", "caption_1": ["x"], "caption_10": "y"},
+    )
+    assert captions_of(annotations) == {"a.jpg": ("one", "two"), "b.jpg": ("x", "y"), "c.jpg": ("x", "y")}
+    assert annotations.problems == []

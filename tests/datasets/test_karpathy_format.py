@@ -47,7 +47,7 @@ def test_entries_that_cannot_be_used_are_named_and_the_rest_is_read(tmp_path, fi
         image("1.jpg", "train", "a dog"),
         7,
         {"filename": "2.jpg", "split": "train"},
-        image("2.jpg", "train", "") | {"sentences": [{"tokens": ["a"]}]},
+        image("2.jpg", "train", "") | {"sentences": [{"tokens": [1]}]},
         image("../2.jpg", "train", "x"),
         image("2.jpg", "unseen", "x"),
         image("2.jpg", "train", "", " "),
@@ -61,9 +61,9 @@ def test_entries_that_cannot_be_used_are_named_and_the_rest_is_read(tmp_path, fi
     place = f"{tmp_path / 'dataset_x.json'}, line 1, images"
     known = "train, restval, test, dev, val, valid, validation"
     assert annotations.problems == [
-        Problem("broken line", f"{place}[1]", "no filename, or no sentences with raw text"),
-        Problem("broken line", f"{place}[2]", "no filename, or no sentences with raw text"),
-        Problem("broken line", f"{place}[3]", "no filename, or no sentences with raw text"),
+        Problem("broken line", f"{place}[1]", "no filename, or no sentences with raw text or tokens"),
+        Problem("broken line", f"{place}[2]", "no filename, or no sentences with raw text or tokens"),
+        Problem("broken line", f"{place}[3]", "no filename, or no sentences with raw text or tokens"),
         Problem("broken line", f"{place}[4]", "../2.jpg leads outside the photo folder"),
         Problem("broken line", f"{place}[5]", f"unknown split 'unseen'; known are {known}"),
         Problem("empty caption", f"{place}[6]", "2.jpg", lost=False),
@@ -88,3 +88,9 @@ def test_a_file_of_another_shape_is_one_plain_error(tmp_path, fill, content, mes
     fill(tmp_path, {"dataset_flickr8k.json": content, "1.jpg": ""})
     with pytest.raises(DatasetError, match=f"dataset_flickr8k.json.* {message}"):
         read_annotations(tmp_path)
+
+
+def test_tokens_are_the_caption_where_there_is_no_raw_text(tmp_path, fill, read_as):
+    sentences = [{"tokens": ["a", "dog", "runs"]}, {"tokens": ["it", "is", "wet"], "raw": "It is wet."}]
+    fill(tmp_path, {"dataset_x.json": {"images": [{"filename": "1.jpg", "sentences": sentences}]}, "1.jpg": ""})
+    assert read_as("karpathy", tmp_path).examples == [Example("1.jpg", ("a dog runs", "It is wet."), None)]

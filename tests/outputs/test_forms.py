@@ -127,6 +127,25 @@ def test_csv_gives_back_names_and_captions_as_they_were():
     assert (row["file_name"], row["text"]) == ('a,\n"b".jpg', 'says "no", twice')
 
 
+@pytest.mark.parametrize("char", "=+-@\t\r")
+def test_no_cell_of_csv_is_run_by_a_spreadsheet(char):
+    shout = Caption(f"{char}cmd|'/C calc'!A0", -1.0, 0.5, f"{char}m")
+    (row,) = csv.DictReader(io.StringIO(written("csv", (f"{char}1.jpg", shout)), newline=""))
+    assert [row[name][:2] for name in ("file_name", "text", "model")] == [f"'{char}"] * 3
+    assert row["log_prob"] == "-1.0"  # a number is one
+    raw = Csv(is_raw=True).success(f"{char}1.jpg", shout)
+    (row,) = csv.reader(io.StringIO(raw, newline=""))
+    assert (row[0], row[1], row[4]) == (f"{char}1.jpg", shout.text, shout.model)
+
+
+def test_csv_of_a_file_begins_with_a_byte_order_mark_where_that_is_asked_for():
+    assert Csv(has_mark=True).header == "\ufefffile_name,text,log_prob,confidence,model\n"
+    assert [Csv(has_mark=True).may_begin(start) for start in (b"", b"\xef", b"\xef\xbb\xbffile", b"file_na")] == [
+        True
+    ] * 4
+    assert not Csv().may_begin(b"\xefx")
+
+
 # records
 
 
@@ -149,7 +168,23 @@ def test_csv_has_a_column_for_doubt_where_that_is_asked_for():
 
 # read again
 
-NAMES = ["a.jpg", "\r.jpg", ODD_NAME, NO_TEXT, "사진.jpg", 'a,\n"b".jpg', "\\t.jpg"]
+CSV_FORMS = [Csv(), Csv(has_mark=True), Csv(is_raw=True), Csv(is_raw=True, has_mark=True)]
+NAMES = [
+    "=1+1.jpg",
+    "'=1.jpg",
+    "''-.jpg",
+    "'a.jpg",
+    "@a.jpg",
+    "\tb.jpg",
+    "a;=b.jpg",
+    "a.jpg",
+    "\r.jpg",
+    ODD_NAME,
+    NO_TEXT,
+    "사진.jpg",
+    'a,\n"b".jpg',
+    "\\t.jpg",
+]
 
 
 def entries_of(form, content):
@@ -160,7 +195,7 @@ def content_of(form, names, caption=DOG):
     return (form.header + "".join(form.success(name, caption) for name in names)).encode("utf-8", "surrogateescape")
 
 
-@pytest.mark.parametrize("form", [Text(), JsonLines(), Csv()], ids=lambda form: type(form).__name__)
+@pytest.mark.parametrize("form", [Text(), JsonLines(), *CSV_FORMS], ids=lambda form: type(form).__name__)
 def test_what_was_written_is_read_again(form):
     content = content_of(form, NAMES)
     entries = entries_of(form, content)
@@ -169,7 +204,7 @@ def test_what_was_written_is_read_again(form):
     assert [entry.end for entry in entries][:-1] == [entry.start for entry in entries][1:]
 
 
-@pytest.mark.parametrize("form", [Text(), JsonLines(), Csv()], ids=lambda form: type(form).__name__)
+@pytest.mark.parametrize("form", [Text(), JsonLines(), *CSV_FORMS], ids=lambda form: type(form).__name__)
 def test_wherever_it_breaks_off_the_records_before_are_read(form):
     content = content_of(form, NAMES)
     ends = [entry.end for entry in entries_of(form, content)]

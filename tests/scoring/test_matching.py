@@ -1,3 +1,5 @@
+import unicodedata
+
 import pytest
 
 from captioner.scoring import PhotoNames
@@ -21,6 +23,11 @@ def find(name, *photos, numbers=None):
         ("1.jpg.1", "1.jpg.1"),
         ("v1.2", "x/v1.2.jpg"),
         ("개.jpg", "photos/개.jpg"),
+        (unicodedata.normalize("NFD", "개.jpg"), "photos/개.jpg"),
+        ("a/개.JPG", unicodedata.normalize("NFD", "개.jpg")),
+        ("개", unicodedata.normalize("NFD", "x/개.jpg")),
+        ("1.JPG", "a/1.jpg"),
+        ("1.Jpg", "1.JPG"),
     ],
 )
 def test_a_name_may_have_more_or_less_folders_and_no_extension(name, photo):
@@ -33,7 +40,6 @@ def test_a_name_may_have_more_or_less_folders_and_no_extension(name, photo):
         ("b/1.jpg", "a/1.jpg"),  # what both have must be equal
         ("1.png", "1.jpg"),
         ("11.jpg", "1.jpg"),
-        ("1.JPG", "1.jpg"),
         ("", "1.jpg"),
         ("/", "1.jpg"),
         ("..", "1.jpg"),
@@ -76,3 +82,10 @@ def test_a_number_is_looked_up_among_the_numbers_before_the_names():
 def test_without_numbers_a_number_is_that_of_the_file_name(photo):
     assert find(139, photo, "000000000140.jpg", "x_139.jpg", "139a.jpg") == [photo]
     assert find("139", photo, "000000000140.jpg") == [photo]
+
+
+def test_photos_that_differ_in_form_or_case_alone_are_told_apart():
+    nfd = unicodedata.normalize("NFD", "é.jpg")
+    assert find("é.jpg", "é.jpg", nfd) == ["é.jpg"] and find(nfd, "é.jpg", nfd) == [nfd]
+    assert find("a.JPG", "a.jpg", "a.JPG") == ["a.JPG"]
+    assert find("a.Jpg", "a.jpg", "a.JPG") == ["a.JPG", "a.jpg"]  # ambiguous

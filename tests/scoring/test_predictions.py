@@ -1,11 +1,12 @@
 import codecs
 import json
+from dataclasses import replace
 
 import pytest
 
 from captioner.errors import CaptionerError, ImageError
 from captioner.inference import Caption
-from captioner.outputs.forms import error_record, success_record
+from captioner.outputs.forms import Csv, error_record, success_record
 from captioner.scoring import Prediction, read_predictions
 
 
@@ -114,3 +115,83 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
         read_predictions(tmp_path / "gone.jsonl")
     with pytest.raises(CaptionerError, match="Is a directory"):
         read_predictions(tmp_path)
+
+
+# other layouts
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_one_object_holds_captions_by_photo(read, indent):
+    content = json.dumps({"a.jpg": "a dog", "139": ["a room"]}, indent=indent)
+    assert read(content) == (Prediction("a.jpg", "a dog", '"a.jpg"'), Prediction("139", "a room", '"139"'))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"a.jpg": "x", "b.jpg": ["x", "y"]}, '"b.jpg": expected one caption of the photo, not 2'),
+        ({"a.jpg": "x", "b.jpg": []}, '"b.jpg": expected one caption of the photo, not 0'),
+        ({"a.jpg": "x", "b.jpg": 5}, '"b.jpg": caption must be text, not 5'),
+        ('{"a.jpg": "x", "a.jpg": "y"}', 'broken JSON ("a.jpg" is there twice)'),
+        (GOOD + '{"image": "b.jpg", "caption": "x", "caption": "y"}', 'broken JSON ("caption" is there twice)'),
+    ],
+)
+def test_no_caption_of_several_is_taken_in_silence(read, content, message):
+    with pytest.raises(CaptionerError) as caught:
+        read(content if isinstance(content, str) else json.dumps(content))
+    assert str(caught.value).endswith(message)
+
+
+@pytest.fixture
+def read_table(tmp_path):
+    """A function `(content, name=...) -> [(photo, caption)]`."""
+
+    def made(content, name="x.csv"):
+        (tmp_path / name).write_text(content, encoding="utf-8", newline="")
+        return [(record.photo, record.caption) for record in read_predictions(tmp_path / name).records]
+
+    return made
+
+
+NAMES = ["a.jpg", "=1+1.jpg", "'-.jpg", 'b, "c".jpg', "사진.jpg"]
+
+
+@pytest.mark.parametrize("has_mark", [False, True])
+def test_the_csv_of_the_caption_command_is_read_as_it_was(read_table, has_mark):
+    form = Csv(has_mark=has_mark)
+    caption = Caption("+ a dog", -1.5, 0.7, "m")
+    several = replace(caption, candidates=(caption, Caption("a cat", -2.0, 0.6, "m")))
+    rows = [form.success(name, several if name == "a.jpg" else caption) for name in NAMES]
+    assert read_table(form.header + "".join(rows)) == [(name, "+ a dog") for name in NAMES]
+
+
+def test_other_tables_are_read_by_the_names_of_their_columns(read_table):
+    assert read_table("image\tcaption\na.jpg\ta dog\n", "x.tsv") == [("a.jpg", "a dog")]
+    assert read_table("image_id,caption\n139,a room\n") == [("139", "a room")]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "the file is empty"),
+        ("photo,words\na,b\n", "line 1: no column image or .*; found photo, words"),
+        ("image,caption_0,caption_1\na.jpg,x,y\n", "line 2: expected one caption of the photo, not several columns"),
+        ('image,caption\na.jpg,x\nb.jpg,"y\n', "line 3: a quote goes wrong"),
+        ("image,caption,x\na.jpg\n", "line 2: 1 cells where the first line has 3"),
+    ],
+)
+def test_a_table_that_cannot_be_scored_is_named_with_its_line(read_table, content, message):
+    with pytest.raises(CaptionerError, match=message):
+        read_table(content)
+
+
+def test_the_parquet_of_the_caption_command_is_read(tmp_path):
+    tables = pytest.importorskip("captioner.outputs.tables")
+    pytest.importorskip("pyarrow")
+    caption = Caption("a dog", -1.5, 0.7, "m")
+    records = [success_record("a.jpg", caption), error_record("b.jpg", ImageError("b.jpg: no image"))]
+    (tmp_path / "x.parquet").write_bytes(tables.parquet_bytes(records))
+    assert read_predictions(tmp_path / "x.parquet").records == (
+        Prediction("a.jpg", "a dog", "row 1"),
+        Prediction("b.jpg", None, "row 2"),
+    )

@@ -1,6 +1,7 @@
 """The page in a real browser, with the real server behind it."""
 
 import base64
+import codecs
 import csv
 import json
 import re
@@ -252,7 +253,8 @@ def test_what_was_said_is_downloaded_as_csv_and_json_lines(server, opened, capti
         saved[name] = tmp_path / download.value.suggested_filename
         download.value.save_as(saved[name])
     assert [path.name for path in saved.values()] == ["captions.csv", "captions.jsonl"]
-    with saved["CSV"].open(encoding="utf-8", newline="") as file:
+    assert saved["CSV"].read_bytes().startswith(codecs.BOM_UTF8)
+    with saved["CSV"].open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert list(rows[0]) == ["file_name", "text", "log_prob", "confidence", "model"]
     # a browser writes the quote in a form's header as %22

@@ -10,6 +10,7 @@ import numpy as np
 
 from captioner.datasets import Example
 from captioner.errors import ImageError
+from captioner.escaping import visible_line
 from captioner.images import read_thumbnail
 from captioner.inference import Caption, Replay
 from captioner.metrics import TOKENIZERS, Tally, sentence_scores
@@ -41,7 +42,7 @@ def report_content(
         "grid": _side_of_grid(replays[0]),
         "photos": [
             {
-                "image": example.image,
+                "image": visible_line(example.image),
                 "references": list(example.captions),
                 "words": tokenizer.decode_words(caption.tokens),
                 "probabilities": np.exp(replay.log_probs[:-1]).round(_DECIMALS).tolist(),
