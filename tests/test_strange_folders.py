@@ -12,7 +12,7 @@ from captioner.datasets import Dataset
 from captioner.errors import DatasetError, ModelError
 from captioner.files import sha256_of
 from captioner.model_folder import CONFIG, FILES, TRAINING_RECORD, ModelFolder
-from captioner.presets import PRESETS, SHARED_ENCODER
+from captioner.presets import PRESETS, SHARED_ENCODERS
 
 HUGE = 10**9
 DEEP = "[" * 100_000
@@ -55,7 +55,7 @@ def refusal(open_it, *arguments):
 
 
 def open_model(model_dir):
-    return ModelFolder.open(model_dir, SHARED_ENCODER)
+    return ModelFolder.open(model_dir, SHARED_ENCODERS)
 
 
 def change(model_dir, *keys, value):
