@@ -120,7 +120,7 @@ class CaptionQueue:
                 continue
             try:
                 if self._most_pixels is not None:
-                    check_num_pixels(job.photo, self._most_pixels)
+                    check_num_pixels(job.photo, self._most_pixels, self._captioner.encoder.image_size)
                 job.features = self._captioner.see(job.photo)
             except Exception as error:  # whatever it is, it is this photo's, and the thread lives on
                 job.done.set_exception(error)
