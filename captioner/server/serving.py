@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Event
 
 import h11
@@ -77,6 +77,17 @@ def serve(
     return server.ended_by
 
 
+@contextlib.contextmanager
+def restoring_signals() -> Iterator[None]:
+    """Whatever signals meant before means so again on leaving."""
+    before = {number: signal.getsignal(number) for number in _ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None], ending: Event):
         super().__init__(config)
@@ -99,7 +110,7 @@ class _Server(uvicorn.Server):
     def capture_signals(self):
         """Without sending them once more at the end, as uvicorn does: the end is a regular one.
 
-        They are handled to the end of the process: what is still at work when the server has ended is waited for, and
+        They stay handled until `restoring_signals` is left: what is still at work when the server has ended is waited for, and
         the next signal must end that, too.
         """
         for number in _ENDINGS:
