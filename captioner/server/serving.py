@@ -110,8 +110,8 @@ class _Server(uvicorn.Server):
     def capture_signals(self):
         """Without sending them once more at the end, as uvicorn does: the end is a regular one.
 
-        They stay handled until `restoring_signals` is left: what is still at work when the server has ended is waited for, and
-        the next signal must end that, too.
+        They stay handled until `restoring_signals` is left: what is still at work when the server has ended is waited
+        for, and the next signal must end that, too.
         """
         for number in _ENDINGS:
             signal.signal(number, self.handle_exit)
