@@ -5,7 +5,7 @@ import glob
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,16 @@ class Photo:
         return isinstance(self.source, str)
 
 
+# Byte order marks, and the encoding that each stands for; the longest first, for one begins as another does.
+_ENCODINGS = {
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+
+
 class MissingInput(ImageError):
     """An input that names nothing, or a folder that cannot be listed."""
 
@@ -35,14 +45,32 @@ class MissingInput(ImageError):
 
 
 def listed_inputs(files_from: str, null_separated: bool) -> list[str]:
-    """The inputs a file names, or stdin where it is "-". Raises: CaptionerError when it cannot be read."""
+    """The inputs a file names, or stdin where it is "-".
+
+    The file is UTF-8, or what its byte order mark says, as Windows writes it; names that are no valid UTF-8 keep their
+    bytes. Raises: CaptionerError when it cannot be read, or is no list of names.
+    """
     try:
         content = _stdin() if files_from == "-" else Path(files_from).read_bytes()
     except OSError as error:
         raise CaptionerError(f"{files_from}: cannot be read ({error.strerror or error})") from error
-    content = content.removeprefix(codecs.BOM_UTF8)
-    lines = content.split(b"\0") if null_separated else [line.rstrip(b"\r") for line in content.split(b"\n")]
-    return [line.decode("utf-8", "surrogateescape") for line in lines if line]
+    text = _decoded(content, files_from)
+    if null_separated:
+        return [name for name in text.split("\0") if name]
+    if "\0" in text:
+        raise CaptionerError(f"{files_from}: holds zero bytes: give -0 if names end with them, or save it as UTF-8")
+    return [name for line in text.split("\n") if (name := line.rstrip("\r"))]
+
+
+def _decoded(content: bytes, files_from: str) -> str:
+    mark = next((mark for mark in _ENCODINGS if content.startswith(mark)), b"")
+    encoding = _ENCODINGS.get(mark, "utf-8")
+    # Names of files are any bytes here, and any 16-bit numbers on Windows.
+    errors = "surrogateescape" if encoding == "utf-8" else "surrogatepass"
+    try:
+        return content[len(mark) :].decode(encoding, errors)
+    except UnicodeDecodeError as error:
+        raise CaptionerError(f"{files_from}: begins as {encoding.upper()} does, and is not ({error.reason})") from error
 
 
 def _stdin() -> bytes:
@@ -52,16 +80,23 @@ def _stdin() -> bytes:
 
 
 def find_photos(
-    names: Iterable[str], recursive: bool, include: Iterable[str], exclude: Iterable[str]
+    names: Iterable[str],
+    recursive: bool,
+    include: Iterable[str],
+    exclude: Iterable[str],
+    skipped: Callable[[Path], None] = lambda path: None,
 ) -> Iterator[Photo | MissingInput]:
-    """Every photo the names lead to, in order; a name that leads nowhere comes as a MissingInput."""
+    """Every photo the names lead to, in order; a name that leads nowhere comes as a MissingInput.
+
+    skipped: called with each system folder below a folder that is not entered; one that is named is.
+    """
     for name in names:
         if name == "-":
             yield Photo("-", _stdin())
             continue
         if os.path.isdir(name):  # unlike in pathlib, an empty name is no folder, and one too long no error
             path = Path(name)
-            for found in find_images(path, recursive, include, exclude):
+            for found in find_images(path, recursive, include, exclude, skipped):
                 if isinstance(found, ImageError):
                     yield MissingInput(*str(found).rsplit(": ", 1))
                 else:
@@ -74,6 +109,13 @@ def find_photos(
             yield MissingInput(name, "a link that leads nowhere")
         else:
             yield MissingInput(name, "no such file or folder")
+
+
+def describe_skipped(folders: Iterable[Path]) -> str:
+    """One line on system folders that were not entered."""
+    counts = Counter(folder.name for folder in folders)
+    kinds = ", ".join(f"{name} ({count:,})" if count > 1 else name for name, count in counts.items())
+    return f"not entered, for they are the system's: {kinds}; a folder that is given itself is"
 
 
 def told_apart(found: Iterable[Photo | MissingInput]) -> list[Photo | MissingInput]:

@@ -348,8 +348,12 @@ def test_postscript_never_starts_a_program(monkeypatch):
     assert message_of(content) == "image: PostScript, not a photo"
 
 
-def test_a_source_of_no_known_kind_is_an_image_error():
-    assert message_of(None).startswith("image: ")
+@pytest.mark.parametrize("source", [None, 5, 1.5, ("a.jpg", "b.jpg"), {"a.jpg"}, {}, object(), iter([])])
+def test_a_source_of_no_known_kind_is_told_what_a_photo_is(source):
+    message = message_of(source)
+    assert message.startswith("image: a photo is a path, the bytes of an image file, an open binary file, a PIL image")
+    assert f"not {type(source).__name__}" in message
+    assert message.endswith("; give several photos as a list") == isinstance(source, tuple | set | type(iter([])))
 
 
 WHOLE_FILES = [

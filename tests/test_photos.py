@@ -145,6 +145,34 @@ def test_blank_lines_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path
     assert listed(tmp_path, content) == ["사진.jpg", "b.jpg"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("is_big_endian", [False, True])
+def test_a_list_is_in_the_encoding_that_its_byte_order_mark_says(tmp_path, encoding, is_big_endian):
+    text = "사진 1.jpg\r\nb\ud83d.jpg\r\n\r\nC.JPG"
+    if is_big_endian and encoding != "utf-8-sig":
+        content = ("\ufeff" + text).encode(f"{encoding}-be", "surrogatepass")
+    else:
+        content = text.encode(encoding, "surrogatepass")
+    if encoding == "utf-8-sig":
+        content = content.replace("\ud83d".encode("utf-8", "surrogatepass"), b"")
+        assert listed(tmp_path, content) == ["사진 1.jpg", "b.jpg", "C.JPG"]
+    else:
+        assert listed(tmp_path, content) == ["사진 1.jpg", "b\ud83d.jpg", "C.JPG"]
+    zeros = "a.jpg\0사진.jpg\0".encode(encoding)
+    assert listed(tmp_path, zeros, null_separated=True) == ["a.jpg", "사진.jpg"]
+
+
+@pytest.mark.parametrize("content", ["a.jpg\r\nb.jpg\r\n".encode("utf-16-le"), b"a.jpg\0b.jpg\0"])
+def test_zero_bytes_in_a_list_of_lines_are_named(tmp_path, content):
+    with pytest.raises(CaptionerError, match="list: holds zero bytes: give -0 if names end with them, or save it as"):
+        listed(tmp_path, content)
+
+
+def test_a_list_that_is_not_what_its_mark_says_is_one_plain_error(tmp_path):
+    with pytest.raises(CaptionerError, match="list: begins as UTF-16-LE does, and is not"):
+        listed(tmp_path, codecs.BOM_UTF16_LE + b"a")
+
+
 def test_names_ending_in_a_zero_byte_may_hold_line_ends(tmp_path):
     assert listed(tmp_path, b"a\nb.jpg\0c\r.jpg\0\0d.jpg", null_separated=True) == ["a\nb.jpg", "c\r.jpg", "d.jpg"]
 

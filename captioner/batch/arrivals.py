@@ -3,8 +3,9 @@
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from pathlib import Path
 
-from captioner.photos import MissingInput, Photo, find_photos
+from captioner.photos import MissingInput, Photo, describe_skipped, find_photos
 
 _State = tuple[int, int, int]  # inode, size, time of its last change
 
@@ -26,22 +27,23 @@ class Arrivals:
     ):
         """ignored: absolute paths, and suffixes such as ".txt", of what is written there meanwhile.
 
-        say: told when a folder goes, and when it is back.
+        say: told when a folder goes, when it is back, and which subfolders are not entered.
         """
         self._folders, self._include, self._exclude = list(folders), include, exclude
         self._ignored, self._say = frozenset(ignored), say
         self._gone: set[str] = set()
         self._unlisted: set[str] = set()
+        self._skipped: set[Path] = set()
         self._growing: dict[str, _State] = {}
         self._taken: dict[str, _State] = {}
 
     def look(self) -> list[Photo | MissingInput]:
         """What has arrived since the last look; a subfolder that cannot be listed comes once, as a MissingInput."""
-        arrived, growing = [], {}
+        arrived, growing, skipped = [], {}, []
         for folder in self._folders:
             if not self._is_there(folder):
                 continue
-            for item in find_photos([folder], True, self._include, self._exclude):
+            for item in find_photos([folder], True, self._include, self._exclude, skipped.append):
                 if isinstance(item, MissingInput):
                     if item.file_name not in self._unlisted and os.path.lexists(item.file_name):
                         self._unlisted.add(item.file_name)
@@ -56,6 +58,9 @@ class Arrivals:
                 else:
                     growing[item.source] = state
         self._growing = growing
+        if new := [folder for folder in skipped if folder not in self._skipped]:
+            self._skipped.update(new)
+            self._say(describe_skipped(new))
         return arrived
 
     def done_with(self, photo: Photo) -> None:

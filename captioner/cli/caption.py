@@ -60,7 +60,7 @@ def caption(
     """
     from captioner.cli.batch import Batch
     from captioner.errors import OptionsError
-    from captioner.photos import MissingInput, find_photos, listed_inputs, told_apart
+    from captioner.photos import MissingInput, describe_skipped, find_photos, listed_inputs, told_apart
 
     if not inputs and files_from is None:
         raise click.UsageError("name at least one photo, folder or glob, or give --files-from")
@@ -80,7 +80,10 @@ def caption(
         return caption_on_ray(found, where, shape, ray_address, work)
     if isinstance(where.output, str):
         raise OptionsError(f"--output {where.output} is an address, which --engine ray writes to")
-    found = told_apart(find_photos(names, recursive, include, exclude))
+    skipped = []
+    found = told_apart(find_photos(names, recursive, include, exclude, skipped.append))
+    if skipped:
+        say(describe_skipped(skipped))
     if not found:
         say("no photo found" + ("" if recursive or include or exclude else "; --recursive looks into subfolders, too"))
         return 0

@@ -50,7 +50,7 @@ def serve(model, threads, **asked):
 
     ready = f"{captioner.name} at {address_of(listening)} (Ctrl-C ends it)"
     ending = Event()
-    with queue:
+    with serving.restoring_signals(), queue:
         served = app.build_app(captioner.folder, queue, options, ending)
         ended_by = serving.serve(served, listening, options, lambda: say(ready), ending)
     return INTERRUPTED if ended_by == signal.SIGINT else 0

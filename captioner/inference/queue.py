@@ -1,5 +1,6 @@
 """Photos of many callers, captioned together by one model."""
 
+import io
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from queue import Empty, SimpleQueue
 import numpy as np
 
 from captioner.decoding import Hypothesis, beam_search_stream
-from captioner.errors import CaptionerError
+from captioner.errors import CaptionerError, ImageError
 from captioner.images import check_num_pixels
 from captioner.inference.captioner import DEFAULT_BATCH_SIZE, Caption, Captioner
 from captioner.inference.replay import replay_captions
@@ -40,6 +41,19 @@ class _Job:
     wants_attention: bool
     done: Future = field(default_factory=Future)
     features: np.ndarray | None = None  # (1, regions, depth)
+
+
+class _WantedFile(io.BytesIO):
+    """The photo of a job, which cannot be read further once nobody waits for it: decoders read a part at a time."""
+
+    def __init__(self, job: _Job):
+        super().__init__(job.photo)
+        self._job = job
+
+    def read(self, size: int | None = -1) -> bytes:
+        if self._job.done.cancelled():
+            raise ImageError("given up: nobody waits for it")
+        return super().read(size)
 
 
 class CaptionQueue:
@@ -97,7 +111,7 @@ class CaptionQueue:
     def put(self, photos: list[bytes], wants_attention: bool = False) -> list["Future[Said]"]:
         """All of the photos, or none; each future gives what was said, or raises ImageError.
 
-        A photo whose future is cancelled before its turn is dropped. Raises: QueueFull.
+        A photo whose future is cancelled is dropped, also while it is read. Raises: QueueFull.
         """
         jobs = [_Job(photo, wants_attention) for photo in photos]
         with self._lock:
@@ -116,18 +130,23 @@ class CaptionQueue:
     def _see(self) -> None:
         """The work of an encoding thread."""
         while (job := self._unseen.get()) is not None:
-            if not job.done.set_running_or_notify_cancel():
+            if job.done.cancelled():
                 continue
+            error = None
             try:
                 if self._most_pixels is not None:
-                    check_num_pixels(job.photo, self._most_pixels)
-                job.features = self._captioner.see(job.photo)
-            except Exception as error:  # whatever it is, it is this photo's, and the thread lives on
-                job.done.set_exception(error)
-                continue
+                    check_num_pixels(job.photo, self._most_pixels, self._captioner.encoder.image_size)
+                job.features = self._captioner.see(_WantedFile(job))
+            except Exception as raised:  # whatever it is, it is this photo's, and the thread lives on
+                error = raised
             finally:
                 job.photo = b""
-            self._seen.put(job)
+            if not job.done.set_running_or_notify_cancel():
+                continue
+            if error is None:
+                self._seen.put(job)
+            else:
+                job.done.set_exception(error)
 
     def _search(self) -> None:
         """The work of the searching thread: what it meets is told to those it was searching for, and it lives on."""

@@ -60,6 +60,11 @@ class ServerOptions(Options):
             return False
 
     @property
+    def most_photos(self) -> int:
+        """Of a request: more than the queue holds could never be taken."""
+        return min(self.max_photos, self.max_queue)
+
+    @property
     def most_bytes(self) -> int:
         return int(self.max_upload_mb * 1_000_000)
 

@@ -18,7 +18,7 @@ from captioner.inference.queue import CaptionQueue
 from captioner.model_folder import ModelFolder
 from captioner.options import ServerOptions
 from captioner.server.captions import Captions
-from captioner.server.guard import Guard
+from captioner.server.guard import Bounds, Guard
 from captioner.server.openapi import describe_api
 from captioner.server.problems import Problem
 
@@ -79,7 +79,9 @@ def build_app(folder: ModelFolder, queue: CaptionQueue, options: ServerOptions, 
             Route("/docs", docs),
             Route("/docs/{name}", docs),
         ],
-        middleware=[Middleware(Guard, options, ending), *_cross_origin(options)],
+        # From the outside in: what the guard refuses is refused in words that another site's page can read, and a
+        # browser asks beforehand, without the token, whether that page may call.
+        middleware=[Middleware(Bounds, ending), *_cross_origin(options), Middleware(Guard, options, ending)],
         exception_handlers={
             Problem: lambda request, problem: problem.response,
             HTTPException: _answer_http_error,
@@ -104,7 +106,7 @@ def _model_record(folder: ModelFolder, queue: CaptionQueue, options: ServerOptio
         "beam_size": folder.decoding.beam_size,
         "most_candidates": queue.most_candidates,
         "max_upload_mb": options.max_upload_mb,
-        "max_photos": options.max_photos,
+        "max_photos": options.most_photos,
     }
 
 

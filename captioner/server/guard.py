@@ -1,15 +1,14 @@
 """Who is answered, and what every answer tells the browser."""
 
 import hmac
-import sys
 from threading import Event
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from captioner.escaping import visible_line
 from captioner.options import ServerOptions
+from captioner.server.complaints import complain
 from captioner.server.problems import Problem
 
 API = "/api/"
@@ -21,8 +20,38 @@ _POLICY = (
 _STYLES_OF_DOCS = "'self' 'unsafe-inline'"  # Swagger UI sets styles in its markup
 
 
+class Bounds:
+    """Adds the headers that keep a browser in its bounds, to every answer."""
+
+    def __init__(self, app: ASGIApp, ending: Event):
+        """ending: set when the server is about to end."""
+        self._app, self._ending = app, ending
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        is_docs = scope["path"].startswith("/docs")
+        policy = _POLICY.format(style=_STYLES_OF_DOCS if is_docs else "'self'")
+
+        async def send_bounded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = policy
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["X-Frame-Options"] = "DENY"
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["Cross-Origin-Opener-Policy"] = "same-origin"
+                headers.setdefault("Cache-Control", "no-store")
+                if self._ending.is_set():
+                    headers["Connection"] = "close"
+            await send(message)
+
+        await self._app(scope, receive, send_bounded)
+
+
 class Guard:
-    """Turns away what must not be answered, and adds the headers that keep a browser in its bounds.
+    """Turns away what must not be answered.
 
     Nothing new is begun while the server is ending. What fails by our fault is told on stderr in one line.
     """
@@ -35,37 +64,23 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        is_docs = scope["path"].startswith("/docs")
-        policy = _POLICY.format(style=_STYLES_OF_DOCS if is_docs else "'self'")
-
         is_answered = False
 
-        async def send_guarded(message: Message) -> None:
+        async def send_noted(message: Message) -> None:
             nonlocal is_answered
-            if message["type"] == "http.response.start":
-                is_answered = True
-                headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = policy
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers["X-Frame-Options"] = "DENY"
-                headers["Referrer-Policy"] = "no-referrer"
-                headers["Cross-Origin-Opener-Policy"] = "same-origin"
-                headers.setdefault("Cache-Control", "no-store")
-                if self._ending.is_set():
-                    headers["Connection"] = "close"
+            is_answered = is_answered or message["type"] == "http.response.start"
             await send(message)
 
         try:
             self._check(scope["path"], Headers(scope=scope))
-            await self._app(scope, receive, send_guarded)
+            await self._app(scope, receive, send_noted)
         except Problem as problem:
-            await problem.response(scope, receive, send_guarded)
+            await problem.response(scope, receive, send)
         except Exception as error:
-            if is_answered:
-                raise
-            print(f"Error: {type(error).__name__}: {visible_line(' '.join(str(error).split()))}", file=sys.stderr)
-            problem = Problem(500, "internal", "something went wrong in the server")
-            await problem.response(scope, receive, send_guarded)
+            complain(f"{type(error).__name__}: {' '.join(str(error).split())}")
+            if not is_answered:
+                problem = Problem(500, "internal", "something went wrong in the server")
+                await problem.response(scope, receive, send)
 
     def _check(self, path: str, headers: Headers) -> None:
         """Raises: Problem for who is not answered."""
@@ -78,7 +93,7 @@ class Guard:
         if not path.startswith(API):
             return
         origin = headers.get("origin")
-        if origin is not None and origin != self._options.allow_origin and urlsplit(origin).netloc != host:
+        if origin is not None and origin != self._options.allow_origin and _place_of(origin) != host:
             raise Problem(403, "forbidden", f"pages of {origin!r} may not call this; see --allow-origin")
         if self._options.token and not _shows(headers, self._options.token):
             message = "show the server's token: Authorization: Bearer TOKEN"
@@ -88,6 +103,14 @@ class Guard:
 def _shows(headers: Headers, token: str) -> bool:
     scheme, _, shown = headers.get("authorization", "").partition(" ")
     return scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), token.encode())
+
+
+def _place_of(origin: str) -> str:
+    """Name and port in an Origin header; "" where it has none."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _name_of(host: str) -> str:

@@ -15,7 +15,7 @@ def describe_api(options: ServerOptions, most_candidates: int) -> dict:
     (candidates,) = (each for each in operation["parameters"] if each["name"] == "candidates")
     candidates["schema"]["maximum"] = most_candidates
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
-    form["properties"]["files"]["maxItems"] = options.max_photos
+    form["properties"]["files"]["maxItems"] = options.most_photos
     if options.token:
         document["security"] = [{"token": []}]
     return document

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import socket
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from threading import Event
 
 import h11
@@ -16,7 +18,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from captioner.errors import CaptionerError
 from captioner.options import ServerOptions
+from captioner.server.complaints import complain
 
+INTERRUPTED = 130
+_SIGNALS_AT_ONCE = 3  # which end the process wherever it is
+_OTHER_FILES = 32  # that a server has open beside its connections
 _BACKLOG = 2048
 _HEAD_SECONDS = 20.0  # for a request's head, from the connection or the answer before it on
 _ANSWER_SECONDS = 30.0  # for an answer to be taken
@@ -50,11 +56,11 @@ def serve(
 
     ready: called when the first request can come. ending: set when the signal has come.
     """
-    allow_many_connections()
+    most_connections = allow_many_connections() - _OTHER_FILES
     logging.getLogger("python_multipart").setLevel(logging.CRITICAL)  # which tells of every broken form
     config = uvicorn.Config(
         app,
-        http=patient_protocol(options.timeout + _ANSWER_SECONDS),
+        http=patient_protocol(options.timeout + _ANSWER_SECONDS, most_connections),
         ws="none",
         lifespan="off",
         loop="asyncio",
@@ -71,12 +77,24 @@ def serve(
     return server.ended_by
 
 
+@contextlib.contextmanager
+def restoring_signals() -> Iterator[None]:
+    """Whatever signals meant before means so again on leaving."""
+    before = {number: signal.getsignal(number) for number in _ENDINGS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None], ending: Event):
         super().__init__(config)
-        self._ready, self._ending, self.ended_by = ready, ending, 0
+        self._ready, self._ending, self.ended_by, self._num_signals = ready, ending, 0, 0
 
     async def startup(self, sockets=None):
+        asyncio.get_running_loop().set_exception_handler(_complain_of)
         await super().startup(sockets)
         self._ready()
 
@@ -90,24 +108,37 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self):
-        """Without sending them once more at the end, as uvicorn does: the end is a regular one."""
-        before = {number: signal.signal(number, self.handle_exit) for number in _ENDINGS}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        """Without sending them once more at the end, as uvicorn does: the end is a regular one.
+
+        They stay handled until `restoring_signals` is left: what is still at work when the server has ended is waited
+        for, and the next signal must end that, too.
+        """
+        for number in _ENDINGS:
+            signal.signal(number, self.handle_exit)
+        yield
 
     def handle_exit(self, number, frame):
+        """The first signal ends the server when what was accepted is answered, the second one without, the third at
+        once: what is under way may be in native code, which nothing else interrupts."""
+        self._num_signals += 1
+        if self._num_signals >= _SIGNALS_AT_ONCE:
+            os._exit(INTERRUPTED if number == signal.SIGINT else 128 + number)
         self.ended_by = number
-        super().handle_exit(number, frame)
+        self.should_exit = True
+        self.force_exit = self._num_signals > 1
 
 
-def patient_protocol(answer_seconds: float) -> type[H11Protocol]:
+def _complain_of(loop: asyncio.AbstractEventLoop, context: dict) -> None:
+    """Of what asyncio would tell with a traceback, again and again: as of connections when no file is left."""
+    error = context.get("exception")
+    complain(f"{context['message']}{f' ({error})' if error else ''}")
+
+
+def patient_protocol(answer_seconds: float, most_connections: int = sys.maxsize) -> type[H11Protocol]:
     """HTTP/1.1 with an end to everybody's patience: no connection lasts without a request that goes on.
 
     answer_seconds: from a request's head until its answer is taken. What comes within a request is the application's
-    to limit. h11 holds no more of a head than 64 KiB.
+    to limit. h11 holds no more of a head than 64 KiB. most_connections: others are closed when they come.
     """
 
     class PatientProtocol(H11Protocol):
@@ -116,6 +147,8 @@ def patient_protocol(answer_seconds: float) -> type[H11Protocol]:
         def connection_made(self, transport):
             super().connection_made(transport)
             self._allow(_HEAD_SECONDS)
+            if len(self.connections) > most_connections:
+                transport.abort()
 
         def handle_events(self):
             before = self.cycle
@@ -139,11 +172,14 @@ def patient_protocol(answer_seconds: float) -> type[H11Protocol]:
     return PatientProtocol
 
 
-def allow_many_connections() -> None:
-    """As many files as the system lets a process open, where it can be asked: a connection is one."""
-    with contextlib.suppress(ImportError):
+def allow_many_connections() -> int:
+    """As many files as the system lets a process open, where it can be asked: a connection is one. How many that is."""
+    try:
         import resource
-
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        with contextlib.suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except ImportError:
+        return sys.maxsize
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft

@@ -83,13 +83,15 @@ async def _limited(request: Request, options: ServerOptions, claim: Callable[[in
 
 
 async def _read_form(request: Request, body: AsyncIterator[bytes], options: ServerOptions) -> list[Upload]:
-    parser = _Parser(request.headers, body, max_files=options.max_photos, max_fields=_MOST_FIELDS)
+    parser = _Parser(request.headers, body, max_files=options.most_photos, max_fields=_MOST_FIELDS)
     try:
         form = await parser.parse()
     except MultiPartException as error:
         if error.message.startswith("Too many files"):
-            message = f"at most {options.max_photos} photos a request; send the others in another"
-            raise Problem(400, "too-many-photos", message) from error
+            message = f"at most {options.most_photos} photos a request; send the others in another"
+            # 400 for more than a request may have, 413 for more than the queue could ever hold
+            status = 400 if options.most_photos == options.max_photos else 413
+            raise Problem(status, "too-many-photos", message) from error
         raise Problem(400, "bad-form", f"the form cannot be read ({error.message.rstrip('.')})") from error
     try:
         files = form.getlist("files")

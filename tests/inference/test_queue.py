@@ -100,7 +100,7 @@ def test_a_photo_that_nobody_waits_for_any_more_is_dropped_and_leaves_its_place(
     see = captioner.see
 
     def slow(photo):
-        seen.append(photo)
+        seen.append(photo.getvalue())
         may_go_on.wait(30)
         return see(photo)
 

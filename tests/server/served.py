@@ -25,7 +25,7 @@ class Served:
         return f"http://{self.host}:{self.port}"
 
     def connect(self):
-        return http.client.HTTPConnection(self.host, self.port, timeout=60)
+        return http.client.HTTPConnection(self.host, self.port, timeout=3600)
 
     def ask(self, method, path, body=None, headers=None):
         """`(status, headers, body)`, the body as JSON if it is; over a connection of its own."""

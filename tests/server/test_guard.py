@@ -66,6 +66,68 @@ def test_a_site_that_is_allowed_may(shared):
     assert post(shared, {"Origin": "https://example.com"})[0] == 403
 
 
+@pytest.fixture(scope="module")
+def guarded_and_shared():
+    with serving("--token", SECRET, "--allow-origin", SITE, "--max-upload-mb", 1) as served:
+        yield served
+
+
+def preflight(served, origin):
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization, content-type"}
+    return served.ask("OPTIONS", "/api/captions", headers=asked | {"Origin": origin})
+
+
+def test_a_browser_asks_without_the_token_whether_a_site_may_call_with_it(guarded_and_shared):
+    status, headers, _ = preflight(guarded_and_shared, SITE)
+    assert (status, headers["Access-Control-Allow-Origin"]) == (200, SITE)
+    assert "Authorization" in headers["Access-Control-Allow-Headers"]
+    status, headers, _ = preflight(guarded_and_shared, "https://example.com")
+    assert status == 400 and "Access-Control-Allow-Origin" not in headers
+    status, headers, _ = post(guarded_and_shared, {"Origin": SITE, "Authorization": f"Bearer {SECRET}"})
+    assert (status, headers["Access-Control-Allow-Origin"]) == (200, SITE)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status"),
+    [
+        ("POST", "/api/captions", PHOTO, JPEG, 401),
+        ("POST", "/api/captions", PHOTO, JPEG | {"Authorization": "Bearer no"}, 401),
+        ("POST", "/api/captions", b"x", {"Authorization": f"Bearer {SECRET}"}, 415),
+        ("POST", "/api/captions", b"", JPEG | {"Authorization": f"Bearer {SECRET}"}, 400),
+        ("POST", "/api/captions", b"no", JPEG | {"Authorization": f"Bearer {SECRET}"}, 422),
+        ("POST", "/api/captions", bytes(1_100_000), JPEG | {"Authorization": f"Bearer {SECRET}"}, 413),
+        ("GET", "/api/captions", None, {"Authorization": f"Bearer {SECRET}"}, 405),
+        ("GET", "/nosuch", None, {}, 404),
+    ],
+)
+def test_a_site_that_is_allowed_reads_every_refusal(guarded_and_shared, method, path, body, headers, status):
+    found, told, _ = guarded_and_shared.ask(method, path, body, headers | {"Origin": SITE})
+    assert (found, told["Access-Control-Allow-Origin"], told["Vary"]) == (status, SITE, "Origin")
+    assert told["X-Content-Type-Options"] == "nosniff"
+
+
+ODD = [
+    "http://[",
+    "http://[::1",
+    "]",
+    "http://a:b:c",
+    "http://\xe9",
+    "//",
+    "http://[v1.x]",
+    "\x7f",
+    "http://a:99999999",
+]
+
+
+@pytest.mark.parametrize("value", ODD)
+@pytest.mark.parametrize("name", ["Origin", "Host", "Authorization", "Content-Type", "Prefer", "Referer"])
+def test_no_header_however_odd_is_the_server_s_fault(guarded_and_shared, name, value):
+    for path in ("/api/captions", "/healthz", "/docs/", "/api/models/"):
+        headers = JPEG | {"Authorization": f"Bearer {SECRET}"} | {name: value}
+        assert guarded_and_shared.ask("POST", path, b"x", headers)[0] < 500
+        assert guarded_and_shared.ask("GET", path, None, headers)[0] < 500
+
+
 @pytest.mark.parametrize(
     "shown", ["", SECRET, f"Bearer {SECRET}x", "Bearer ", "Bearer", f"Basic {SECRET}", "Bearer \xe9"]
 )

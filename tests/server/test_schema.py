@@ -19,9 +19,10 @@ def test_a_fuzzer_finds_nothing_that_is_not_described(tmp_path):
         pytest.skip("Schemathesis is not installed")
     with serving("--max-upload-mb", 1) as served:
         command = [program, "run", f"{served.address}/openapi.json", "--max-examples", "100", "--seed", "0"]
+        command += ["--request-timeout", "3600"]  # however busy the machine is
         done = subprocess.run([*command, "--exclude-checks", ALL_BUT], capture_output=True, text=True, cwd=tmp_path)
         assert done.returncode == 0, done.stdout
         assert "4 selected / 4 total" in done.stdout
         assert served.is_alive()
         served.process.terminate()
-        assert (served.process.wait(30), served.process.stderr.read()) == (0, "")
+        assert (served.process.wait(), served.process.stderr.read()) == (0, "")

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from served import JPEG, PHOTOS, serving
 
 from captioner.cli import main
+from captioner.server.complaints import Complaints
 
 PHOTO = PHOTOS[0].read_bytes()
 
@@ -124,7 +125,61 @@ def test_a_full_queue_is_503_and_says_when_to_come_again():
             asker.join()
         assert set(statuses) == {200, 503} and waits == {None, "1"}
         assert served.caption(("a.jpg", PHOTO), ("b.jpg", PHOTO))[0] == 200
-        assert served.caption(*[("a.jpg", PHOTO)] * 3)[0] == 503  # all or none
+
+
+def test_more_photos_than_the_queue_ever_holds_are_refused_for_good():
+    with serving("--max-queue", 2) as served:
+        status, headers, answer = served.caption(*[("a.jpg", PHOTO)] * 3)
+        message = "at most 2 photos a request; send the others in another"
+        assert (status, answer) == (413, {"error": {"type": "too-many-photos", "message": message}})
+        assert "Retry-After" not in headers
+        assert served.ask("GET", "/api/models")[2][0]["max_photos"] == 2  # so the page sends no more
+
+
+STUCK = """
+import sys, time
+from captioner.inference import Captioner
+Captioner.see = lambda captioner, photo: (print("at work", file=sys.stderr, flush=True), time.sleep(3600))
+from captioner.cli import main
+main(sys.argv[1:])
+"""
+
+
+@pytest.mark.parametrize(("number", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_the_third_signal_ends_it_whatever_is_under_way(number, exit_code):
+    with serving(command=(sys.executable, "-c", STUCK)) as served:
+        connection = served.connect()
+        connection.request("POST", "/api/captions", PHOTO, JPEG)
+        assert served.process.stderr.readline() == "at work\n"
+        for _ in range(3):
+            assert served.process.poll() is None
+            served.process.send_signal(number)
+            time.sleep(0.5)  # signals that come together are one
+        assert served.process.wait() == exit_code
+
+
+def test_who_comes_when_no_connection_is_left_is_turned_away_and_the_log_stays_empty():
+    limited = (
+        "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); from captioner.cli import main; main()"
+    )
+    with serving(command=(sys.executable, "-c", limited)) as served:
+        opened = [socket.create_connection((served.host, served.port)) for _ in range(200)]
+        for connection in opened:
+            connection.close()
+        while not served.is_alive():
+            pass
+        served.process.send_signal(signal.SIGTERM)
+        assert (served.process.wait(), served.process.stderr.read()) == (0, "")
+
+
+def test_complaints_are_few_however_many_there_are(capsys):
+    complain = Complaints(seconds_apart=3600)
+    for number in range(1000):
+        complain(f"ValueError: {number}")
+    assert capsys.readouterr().err == "Error: ValueError: 0\n"
+    complain = Complaints(seconds_apart=0)
+    complain("a" * 100_000)
+    assert len(capsys.readouterr().err) < 600
 
 
 def test_serving_loads_neither_tensorflow_nor_keras():

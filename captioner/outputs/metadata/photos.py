@@ -25,6 +25,7 @@ _CONTAINERS = {
 
 _RAW_SUFFIXES = frozenset(
     (".dng", ".nef", ".nrw", ".cr2", ".arw", ".sr2", ".srf", ".orf", ".pef", ".srw", ".rw2", ".3fr", ".iiq", ".raw")
+    + (".erf", ".mef", ".kdc", ".dcr", ".fff", ".mos", ".gpr", ".rwl", ".k25", ".dcs", ".drf", ".cap", ".eip", ".ari")
 )
 
 
