@@ -45,7 +45,7 @@ class Caption:
 class Captioner:
     """A model ready to caption, for any number of threads.
 
-    A process that is forked from this one may use it, too.
+    A process that is forked from this one may use it, too. Pickled, it is its folder, which is opened again.
 
     >>> captioner = Captioner.load("flickr8k")
     >>> captioner.caption("photo.jpg").text
@@ -57,7 +57,7 @@ class Captioner:
         threads: to compute with, all cores by default.
         Raises: OptionsError for no threads.
         """
-        self.folder = folder
+        self.folder, self._threads = folder, threads
         self.encoder = Encoder(folder.encoder_graph_path, folder.encoder.key, threads)
         self.decoder = Decoder(folder.path / DECODER_GRAPH, threads)
         self._is_checked = False
@@ -72,6 +72,9 @@ class Captioner:
         captioner = cls(open_model(Path(model) if isinstance(model, os.PathLike) else model), threads)
         captioner.check()
         return captioner
+
+    def __reduce__(self):
+        return _open_again, (self.folder.path.absolute(), self.folder.encoder_graph_path.absolute(), self._threads)
 
     def check(self) -> None:
         """Opens what is not open yet. Raises: ModelError when a graph cannot be opened, or they do not fit together."""
@@ -198,3 +201,8 @@ class Captioner:
             for h in hypotheses
         )
         return replace(candidates[0], candidates=candidates) if len(candidates) > 1 else candidates[0]
+
+
+def _open_again(path: Path, encoder_graph_path: Path, threads: int | None) -> Captioner:
+    """What a pickled captioner becomes. Raises: ModelError when the folder is missing or was altered."""
+    return Captioner(ModelFolder.open(path, encoder_graph_path), threads)

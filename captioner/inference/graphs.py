@@ -107,6 +107,9 @@ class GraphPool:
         self._renew()
         _POOLS.add(self)
 
+    def __reduce__(self):
+        return GraphPool, (self.path.absolute(), self._threads, self.max_calls, self._is_shared)
+
     def _renew(self) -> None:
         """Makes the graphs, none of them open."""
         threads, rest = divmod(self._threads, self.max_calls)

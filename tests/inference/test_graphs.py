@@ -2,6 +2,7 @@
 
 import gc
 import os
+import pickle
 import threading
 import time
 import weakref
@@ -117,6 +118,15 @@ def test_a_pool_of_one_call_is_one_graph_with_a_lock(opened):
 def test_no_threads_are_refused():
     with pytest.raises(OptionsError, match="threads must be at least 1, not 0"):
         GraphPool(Path("graph"), 0, max_calls=8)
+
+
+def test_a_pickled_pool_is_its_file(opened, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pool = GraphPool(Path("graph"), 12, max_calls=8)
+    run(pool)
+    again = pickle.loads(pickle.dumps(pool))
+    assert again.path == tmp_path / "graph" and again.max_calls == 8
+    assert opened == [12] and run(again) == 12 and opened == [12, 12]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

@@ -1,6 +1,7 @@
-"""One `Captioner` for many: threads and forked processes get the captions that one thread gets."""
+"""One `Captioner` for many: threads, forked processes and pickles get the captions that one thread gets."""
 
 import os
+import pickle
 import select
 import signal
 import subprocess
@@ -146,6 +147,20 @@ def test_a_forked_process_ends_well_whether_it_drops_the_captioner_or_not(drops_
     command = [sys.executable, "-c", FORKING, *photos]
     run = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST)
     assert (run.returncode, run.stdout) == (0, Captioner.load("flickr8k").caption(photos[0]).text)
+
+
+@pytest.mark.parametrize("model", ["flickr8k", "flickr8k-gru"])  # the second one sees through a shared encoder
+@pytest.mark.parametrize("is_used", [True, False])
+def test_a_pickled_captioner_captions_as_before_wherever_it_wakes(model, is_used, tmp_path):
+    captioner = Captioner.load(model) if is_used else Captioner(open_model(model))
+    expected = captioner.caption(PHOTOS[0]) if is_used else Captioner.load(model).caption(PHOTOS[0])
+    content = pickle.dumps(captioner)
+    assert len(content) < 1000  # its folder, not what it holds
+    assert pickle.loads(content).caption(PHOTOS[0]) == expected
+    code = "import pickle, sys; print(pickle.load(sys.stdin.buffer).caption(sys.argv[1]).text, end='')"
+    command = [sys.executable, "-c", code, str(PHOTOS[0])]
+    run = subprocess.run(command, input=content, capture_output=True, check=True, cwd=tmp_path)
+    assert run.stdout.decode() == expected.text
 
 
 @pytest.fixture
