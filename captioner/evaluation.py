@@ -1,6 +1,7 @@
 """A model scored on a split of a prepared dataset, through the decoder that users run."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 
 import numpy as np
@@ -87,9 +88,9 @@ def _feature_batches(captioner, dataset, examples) -> Iterator[np.ndarray]:
         for start in range(0, len(rows), _PHOTOS_AT_ONCE):
             yield features[rows[start : start + _PHOTOS_AT_ONCE]]
         return
-    seen = captioner.feature_stream([dataset.photo_path(example) for example in examples])
-    while batch := [_unless_error(features, dataset) for features in islice(seen, _PHOTOS_AT_ONCE)]:
-        yield np.concatenate(batch)
+    with closing(captioner.feature_stream([dataset.photo_path(example) for example in examples])) as seen:
+        while batch := [_unless_error(features, dataset) for features in islice(seen, _PHOTOS_AT_ONCE)]:
+            yield np.concatenate(batch)
 
 
 def _unless_error(found, dataset):

@@ -75,7 +75,7 @@ def learn_projection(encoder: keras.Model, drawn: list[Path], source: NamedSourc
     key = graph_key(LEARNED, wide_path)
     few = replace(source, annotations=_drawn_annotations(source.annotations))
     wide = Encoder.a_photo_a_core(wide_path, key)
-    dataset = prepare([few], work_dir / "data", PrepareOptions(), lambda photos: wide, threads=wide.copies)
+    dataset = prepare([few], work_dir / "data", PrepareOptions(), lambda photos: wide, threads=wide.max_calls)
     info = EncoderInfo(LEARNED, key, wide.image_size, wide.num_regions, wide.depth, "int8")
     run = Run(dataset, work_dir / "decoder", info, wide_path, NetworkOptions(), TRAINING, DecodingOptions())
     model = train(run, True, Listener(print))

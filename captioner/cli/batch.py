@@ -92,7 +92,7 @@ class Batch:
         where, candidates = self._where, self._search["candidates"] or 1
         is_shown = {"on": True, "off": False, "auto": sys.stderr.isatty() and num_photos > 1}[self._progress]
         stdout = _above_bar() if is_shown and stdout.isatty() else for_terminal(stdout)
-        self._shows_bar, self._num_photos = is_shown, num_photos
+        self._shows_bar = is_shown
         self._outputs: list[Output] = open_outputs(where, self._shape, stdout, is_bare, candidates)
         self._echo = None if where.speaks else open_outputs(OutputOptions(), self._shape, stdout, is_bare)[0]
         self._errors = None
@@ -194,7 +194,7 @@ class Batch:
 
         without_pillow_s_warnings()
         with without_native_chatter():
-            self._captioner = Captioner(open_model(self._model), self._threads, photos_at_once=self._num_photos)
+            self._captioner = Captioner(open_model(self._model), self._threads)
             self._options = decoding_options(self._captioner.folder.decoding, **self._search)
             captions = self._captioner.caption_stream(sources, self._options, self._batch_size)
             first = next(captions)  # opens the graphs

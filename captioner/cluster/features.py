@@ -151,8 +151,10 @@ class FeatureWorker:
     @cached_property
     def _encoder(self) -> Encoder:
         without_pillow_s_warnings()
+        encoder = Encoder(_PACKAGE / self._job["graph"], self._job["key"], threads=1)
         with without_native_chatter():
-            return Encoder(_PACKAGE / self._job["graph"], self._job["key"], threads=1)
+            encoder.check()
+        return encoder
 
     def __call__(self, row: dict) -> dict:
         """row: {"id": number of a shard} -> the same, when its rows are written."""

@@ -65,14 +65,12 @@ def _check_graph(path: Path, info: EncoderInfo) -> None:
     """Raises: DatasetError when an exported graph is not the one its name says."""
     if shipped_graph(info.name, info.precision) is not None:
         return
+    graph = Encoder(path, info.key)
     try:
-        graph = open_encoder(path, info.key)
+        with without_native_chatter():
+            shape = graph.image_size, graph.num_regions, graph.depth
     except ModelError as error:
         raise DatasetError(f"{path}: cannot be opened; prepare the dataset again") from error
     is_other = info.precision == "int8" and graph_key(info.name, path) != info.key
-    if is_other or (graph.image_size, graph.num_regions, graph.depth) != (
-        info.image_size,
-        info.num_regions,
-        info.depth,
-    ):
+    if is_other or shape != (info.image_size, info.num_regions, info.depth):
         raise DatasetError(f"{path}: not the encoder that the dataset was prepared with; prepare it again")

@@ -3,8 +3,8 @@
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from captioner.ahead import map_ahead
 from captioner.decoding import Hypothesis, beam_search, beam_search_stream
 from captioner.errors import ImageError, ModelError, OptionsError
 from captioner.images import ImageSource, read_image
-from captioner.inference.litert import MOST_COPIES, Decoder, Encoder, default_threads
+from captioner.inference.litert import Decoder, Encoder
 from captioner.model_folder import CONFIG, DECODER_GRAPH, ENCODER_GRAPH, ModelFolder
 from captioner.options import DecodingOptions
 from captioner.preset_names import DEFAULT_PRESET
@@ -48,25 +48,26 @@ class Caption:
 
 
 class Captioner:
-    """A model ready to caption.
+    """A model ready to caption, for any number of threads.
+
+    A process that is forked from this one may use it, too. Pickled, it is its folder, which is opened again.
 
     >>> captioner = Captioner.load("flickr8k")
     >>> captioner.caption("photo.jpg").text
     """
 
-    def __init__(self, folder: ModelFolder, threads: int | None = None, photos_at_once: int = 1):
+    def __init__(self, folder: ModelFolder, threads: int | None = None):
         """Its graphs are opened when they are needed: what is wrong with them is raised there.
 
-        photos_at_once: photos that are encoded at the same time, each by its share of the threads.
+        threads: to compute with, all cores by default.
         Raises: OptionsError for no threads.
         """
-        self.folder = folder
-        self.threads = default_threads() if threads is None else threads
-        if self.threads < 1:
-            raise OptionsError(f"threads must be at least 1, not {self.threads}")
-        self._photos_at_once = photos_at_once
+        self.folder, self._threads = folder, threads
+        self.encoder = Encoder(folder.encoder_graph_path, folder.encoder.key, threads)
+        self.decoder = Decoder(folder.path / DECODER_GRAPH, threads)
         self._is_checked = False
         self._rules: dict[str, SearchRules | None] = {}
+        self._is_content: np.ndarray | None = None
 
     @classmethod
     def load(cls, model: str | os.PathLike = DEFAULT_PRESET, threads: int | None = None) -> "Captioner":
@@ -77,6 +78,10 @@ class Captioner:
         captioner = cls(open_model(Path(model) if isinstance(model, os.PathLike) else model), threads)
         captioner.check()
         return captioner
+
+    def __reduce__(self):
+        encoders = {self.folder.encoder.precision: self.folder.encoder_graph_path.absolute()}
+        return _open_again, (self.folder.path.absolute(), encoders, self._threads)
 
     def check(self) -> None:
         """Opens what is not open yet. Raises: ModelError when a graph cannot be opened, or they do not fit together."""
@@ -97,16 +102,6 @@ class Captioner:
             said = ", ".join(f"{regions} x {depth} in {name}" for name, (regions, depth) in grids.items())
             raise ModelError(f"{folder.path}: its files disagree on regions and depth of the features ({said})")
         self._is_checked = True
-
-    @cached_property
-    def encoder(self) -> Encoder:
-        copies = min(self._photos_at_once, self.threads, MOST_COPIES)
-        path, key = self.folder.encoder_graph_path, self.folder.encoder.key
-        return Encoder(path, key, self.threads // copies, copies)
-
-    @cached_property
-    def decoder(self) -> Decoder:
-        return Decoder(self.folder.path / DECODER_GRAPH, self.threads)
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -149,24 +144,29 @@ class Captioner:
             raise OptionsError(f"batch-size must be at least 1, not {batch_size}")
         options = options or self.folder.decoding
         taken: deque[ImageError | None] = deque()  # for each photo its error, or None while it is searched for
-        begun = self._begun(self.feature_stream(sources), taken)
-        searches = beam_search_stream(self.decoder.step, begun, options, batch_size, self.rules(options))
-        for found in searches:
-            while taken[0] is not None:
-                yield taken.popleft()
-            taken.popleft()
-            yield self.told(found)
+        with closing(self.feature_stream(sources)) as seen:
+            begun, rules = self._begun(seen, taken), self.rules(options)
+            for found in beam_search_stream(self.decoder.step, begun, options, batch_size, rules):
+                while taken[0] is not None:
+                    yield taken.popleft()
+                taken.popleft()
+                yield self.told(found)
         yield from taken
 
     def feature_stream(self, sources: Iterable[ImageSource]) -> Iterator[np.ndarray | ImageError]:
-        """Each photo's features, (1, regions, depth), or the error it met, in order, encoded ahead by threads."""
-        self.check()
+        """Each photo's features, (1, regions, depth), or the error it met, in order, encoded ahead by threads.
+
+        Whoever does not take them all closes it: until then other photos share the threads with those to come.
+        """
         sources = iter(sources)
         first = list(islice(sources, 2))
         if len(first) < 2:
-            return map(self._seen, first)
-        self.share_cores()
-        return map_ahead(self._seen, chain(first, sources), self.encoder.copies)
+            self.check()
+            yield from map(self._seen, first)
+            return
+        with self.encoder.sharing():
+            self.check()
+            yield from map_ahead(self._seen, chain(first, sources), self.encoder.max_calls)
 
     def see(self, source: ImageSource) -> np.ndarray:
         """The photo's features, (1, regions, depth). Raises: ImageError when it cannot be read."""
@@ -188,12 +188,6 @@ class Captioner:
             else:
                 taken.append(None)
                 yield {name: array[0] for name, array in self.decoder.begin(features).items()}
-
-    def share_cores(self) -> None:
-        """From now on a photo a core is encoded: with all threads on one photo, each waits for the others."""
-        if self._photos_at_once < min(self.threads, MOST_COPIES):
-            self._photos_at_once = self.threads
-            self.__dict__.pop("encoder", None)  # opened anew
 
     def caption_features(self, features: np.ndarray, options: DecodingOptions | None = None) -> list[Caption]:
         """The captions of photos that are encoded already. features: (photos, regions, depth)."""
@@ -225,7 +219,14 @@ class Captioner:
             token_log_probs=hypothesis.token_log_probs,
         )
 
-    @cached_property
+    @property
     def is_content(self) -> np.ndarray:
         """Which tokens say what is in a photo, (vocabulary,) bool."""
-        return content_tokens(self.folder.decoding, self.tokenizer)
+        if self._is_content is None:
+            self._is_content = content_tokens(self.folder.decoding, self.tokenizer)
+        return self._is_content
+
+
+def _open_again(path: Path, shared_encoders: dict[str, Path], threads: int | None) -> Captioner:
+    """What a pickled captioner becomes. Raises: ModelError when the folder is missing or was altered."""
+    return Captioner(ModelFolder.open(path, shared_encoders), threads)

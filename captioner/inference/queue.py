@@ -59,8 +59,9 @@ class _WantedFile(io.BytesIO):
 class CaptionQueue:
     """One model for all who ask, in threads of its own: photos that come at the same time share its batches.
 
-    Photos are read and encoded by a thread a core; captions are searched for by one more, which takes up photos as they
-    come, and waits for none while it searches. Used as a context: on leaving, what was put in is done first.
+    Photos are read and encoded by a thread for each that may be encoded at the same time; captions are searched for by
+    one more, which takes up photos as they come, and waits for none while it searches. Used as a context: on leaving,
+    what was put in is done first.
     """
 
     def __init__(
@@ -82,9 +83,8 @@ class CaptionQueue:
         self._unseen: SimpleQueue[_Job | None] = SimpleQueue()
         self._seen: SimpleQueue[_Job | None] = SimpleQueue()
         self._searching: deque[_Job] = deque()
-        captioner.share_cores()
         captioner.check()
-        self._seers = [threading.Thread(target=self._see, name="see") for _ in range(captioner.encoder.copies)]
+        self._seers = [threading.Thread(target=self._see, name="see") for _ in range(captioner.encoder.max_calls)]
         self._searcher = threading.Thread(target=self._search, name="search")
 
     def __enter__(self) -> "CaptionQueue":

@@ -143,11 +143,11 @@ def _warm(name: str, photos: list[Path], mark: float, turns: int) -> tuple[dict,
     captioner = Captioner.load()
     size = captioner.encoder.image_size
     copies = Encoder.a_photo_a_core(captioner.folder.encoder_graph_path, captioner.folder.encoder.key)
-    shared = captioner.encoder  # by all cores; the stream opens one a core
+    alone = captioner.encoder  # a photo has all cores
 
     def one_after_the_other():
         for photo in photos:
-            shared(read_image(photo, size)[None])
+            alone(read_image(photo, size)[None])
 
     def a_photo_a_core():
         for _ in map_ahead(lambda photo: copies(read_image(photo, size)[None]), photos, default_threads()):

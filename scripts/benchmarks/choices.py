@@ -44,7 +44,7 @@ def _search_by_batch_size(photos: list[Path], turns: int) -> dict[str, dict[int,
     captioner = Captioner.load(threads=1)
     begun = []
     for photo in photos:
-        arrays = captioner.decoder.begin(captioner._see(photo))
+        arrays = captioner.decoder.begin(captioner.see(photo))
         begun.append({name: array[0] for name, array in arrays.items()})
     step, options = captioner.decoder.step, captioner.folder.decoding
 

@@ -31,9 +31,10 @@ def main(photo: str) -> None:
     made = Captioner(open_model("flickr8k"))
     made.tokenizer  # noqa: B018
     lap("the folder's files and their hashes")
-    encoder = made.encoder
+    encoder, decoder = made.encoder, made.decoder
+    encoder.check()
     lap("opening the encoder's graph")
-    decoder = made.decoder
+    decoder.check()
     lap("opening the decoder's graph")
     image = read_image(photo, encoder.image_size)
     lap("reading the photo")

@@ -1,4 +1,4 @@
-"""The LiteRT encoder called by many: copies, threads and company change nothing of what a photo gives."""
+"""The LiteRT encoder called by many: threads and company change nothing of what a photo gives."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,15 +22,15 @@ def alone(images):
     return np.concatenate([encoder(image[None]) for image in images])
 
 
-@pytest.mark.parametrize(("copies", "callers"), [(1, 4), (2, 2), (3, 8)])
-def test_several_threads_may_call_it_and_each_gets_its_own_answer(copies, callers, images, alone):
-    encoder = Encoder(PATH, "cnn", threads=1, copies=copies)
+@pytest.mark.parametrize(("threads", "callers"), [(1, 4), (2, 2), (3, 8)])
+def test_several_threads_may_call_it_and_each_gets_its_own_answer(threads, callers, images, alone):
+    encoder = Encoder(PATH, "cnn", threads)
     with ThreadPoolExecutor(callers) as pool:
         found = list(pool.map(lambda image: encoder(image[None]), images))
     assert np.array_equal(np.concatenate(found), alone)
 
 
-def test_a_call_that_fails_keeps_no_copy_for_itself(images, alone):
+def test_a_call_that_fails_keeps_no_graph_for_itself(images, alone):
     encoder = Encoder(PATH, "cnn", threads=1)
     with pytest.raises(AttributeError):
         encoder(None)

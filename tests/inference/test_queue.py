@@ -105,7 +105,7 @@ def test_a_photo_that_nobody_waits_for_any_more_is_dropped_and_leaves_its_place(
         return see(photo)
 
     monkeypatch.setattr(captioner, "see", slow)
-    num_seers = captioner.encoder.copies
+    num_seers = captioner.encoder.max_calls
     with CaptionQueue(captioner, num_places=num_seers + 2) as queue:
         first = queue.put(PHOTOS[:1] * num_seers)
         until = time.monotonic() + 30

@@ -166,7 +166,7 @@ def test_a_file_that_is_no_graph_is_named(content, tmp_path):
     path = tmp_path / "decoder.tflite"
     path.write_bytes(content)
     with pytest.raises(ModelError, match=r"decoder\.tflite: not a LiteRT model") as caught:
-        Decoder(path)
+        Decoder(path).check()
     assert "\n" not in str(caught.value)
 
 
@@ -180,4 +180,4 @@ def test_a_graph_without_begin_and_step_is_refused(tmp_path):
     content = tf.lite.TFLiteConverter.from_saved_model(str(tmp_path / "saved")).convert()
     (tmp_path / "decoder.tflite").write_bytes(content)
     with pytest.raises(ModelError, match=r"decoder\.tflite: lacks the signatures begin and step"):
-        Decoder(tmp_path / "decoder.tflite")
+        Decoder(tmp_path / "decoder.tflite").check()
