@@ -1,5 +1,6 @@
 """Locks that leave nothing behind: a file that is claimed while it is made, and a file that is changed by one at a time."""
 
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from pathlib import Path
 from captioner.errors import CaptionerError
 
 _POLL_SECONDS = 0.02
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # some network file systems know none
 
 
 class Held(CaptionerError):
@@ -20,7 +22,8 @@ def claimed(path: Path, what: str, seconds: float = 0.0) -> Iterator[None]:
     """No other process is in such a block with the same `path` meanwhile; one that is there already is not waited for.
 
     The file at `path` names its holder, and is removed when the block ends. A process that is killed leaves the file,
-    but its claim ends. what: is written meanwhile; seconds: to wait for the other process, at most.
+    but its claim ends. Where the file system knows no locks, nothing is claimed.
+    what: is written meanwhile; seconds: to wait for the other process, at most.
     Raises: Held when another process is in the block; CaptionerError when the file cannot be made or locked.
     """
     try:
@@ -97,7 +100,10 @@ def _locked_file(path: str | os.PathLike) -> int | None:
 
 
 def lock_at_once(file: int) -> bool:
-    """Whether the open file is locked now, and was not by another process. Raises: OSError where it cannot be."""
+    """Whether the open file is locked now, and was not by another process; yes where the file system knows no locks.
+
+    Raises: OSError where it cannot be.
+    """
     try:
         import fcntl
     except ImportError:  # Windows
@@ -107,10 +113,14 @@ def lock_at_once(file: int) -> bool:
             msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
             return True
         return False
-    with suppress(BlockingIOError):
+    try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    return True
 
 
 def leads_to(path: str | os.PathLike, file: int) -> bool:

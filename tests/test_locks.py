@@ -81,7 +81,10 @@ def test_a_claim_may_be_waited_for(tmp_path, start_holder):
 
 
 def test_where_no_file_can_be_made_it_is_one_plain_error(tmp_path):
-    with pytest.raises(CaptionerError, match=r"lock: cannot be locked \(No such file"), claimed(tmp_path / "a/lock", "x"):
+    with (
+        pytest.raises(CaptionerError, match=r"lock: cannot be locked \(No such file"),
+        claimed(tmp_path / "a/lock", "x"),
+    ):
         pytest.fail("the block was entered")
 
 
