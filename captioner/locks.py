@@ -1,4 +1,4 @@
-"""Locks that leave nothing behind: a file that is claimed while it is made, and a file that is changed by one at a time."""
+"""Locks that leave nothing behind: a file claimed while it is made, a file changed by one process at a time."""
 
 import errno
 import os
