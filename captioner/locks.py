@@ -13,6 +13,9 @@ _POLL_SECONDS = 0.02
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)  # some network file systems know none
 
 
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
 class Held(CaptionerError):
     """Another process has it; the text says which one."""
 
@@ -22,14 +25,17 @@ def claimed(path: Path, what: str, seconds: float = 0.0) -> Iterator[None]:
     """No other process is in such a block with the same `path` meanwhile; one that is there already is not waited for.
 
     The file at `path` names its holder, and is removed when the block ends. A process that is killed leaves the file,
-    but its claim ends. Where the file system knows no locks, nothing is claimed.
+    but its claim ends. Where the file system knows no locks, or nothing may be written, nothing is claimed.
     what: is written meanwhile; seconds: to wait for the other process, at most.
     Raises: Held when another process is in the block; CaptionerError when the file cannot be made or locked.
     """
     try:
         file = _claim(path, what, time.monotonic() + seconds)
     except OSError as error:
-        raise CaptionerError(f"{path}: cannot be locked ({error.strerror or error})") from error
+        if error.errno not in _FORBIDDEN or os.path.lexists(path):
+            raise CaptionerError(f"{path}: cannot be locked ({error.strerror or error})") from error
+        yield
+        return
     try:
         with suppress(OSError):  # a full disk: it only tells others who is at work
             os.write(file, _myself().encode())
@@ -133,12 +139,14 @@ def leads_to(path: str | os.PathLike, file: int) -> bool:
 
 def holder_of(file: int) -> str:
     """Which process has the open file locked, where Linux knows it."""
-    inode = str(os.fstat(file).st_ino)
-    with suppress(OSError, ValueError):
+    inode, holders = str(os.fstat(file).st_ino), set()
+    with suppress(OSError, ValueError, IndexError):
         for line in Path("/proc/locks").read_text().splitlines():
             fields = line.split()  # "1: FLOCK ADVISORY WRITE 4711 08:01:2634 0 EOF"
-            if fields[1] == "FLOCK" and fields[5].rpartition(":")[2] == inode and int(fields[4]) > 0:
-                return f"process {fields[4]}"
+            if fields[1] == "FLOCK" and fields[5].rpartition(":")[2] == inode:
+                holders.add(int(fields[4]))
+    if len(holders) == 1 and min(holders) > 0:  # another container's has no number here
+        return f"process {min(holders)}"
     return "another process"
 
 

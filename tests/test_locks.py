@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+from nobody import as_nobody, open_folder
 
 from captioner.errors import CaptionerError
 from captioner.locks import Held, changed_alone, claimed, holder_of, lock_at_once
@@ -86,6 +87,18 @@ def test_where_no_file_can_be_made_it_is_one_plain_error(tmp_path):
         claimed(tmp_path / "a/lock", "x"),
     ):
         pytest.fail("the block was entered")
+
+
+def test_where_nothing_may_be_written_nothing_is_claimed():
+    with open_folder() as folder:
+        folder.chmod(0o555)
+        with as_nobody(), claimed(folder / "lock", "the table"):
+            assert os.listdir(folder) == []
+        folder.chmod(0o777)
+        (folder / "lock").touch(0o600)
+        refused = pytest.raises(CaptionerError, match=r"lock: cannot be locked \(Permission denied\)")
+        with as_nobody(), refused, claimed(folder / "lock", "the table"):
+            pytest.fail("the block was entered")
 
 
 def test_threads_are_never_in_the_block_together(tmp_path):
