@@ -56,7 +56,7 @@ def _claim(path: Path, what: str, until: float) -> int:
         try:
             is_locked = lock_at_once(file)
             if is_locked and leads_to(path, file):
-                os.truncate(file, 0)
+                os.ftruncate(file, 0)
                 return file
             if not is_locked and time.monotonic() >= until:
                 raise Held(f"{what}: {_holder_named_in(file)} is writing it")
@@ -152,7 +152,8 @@ def holder_of(file: int) -> str:
 
 def _holder_named_in(file: int) -> str:
     with suppress(OSError, ValueError):
-        return os.pread(file, 200, 0).decode() or "another process"
+        os.lseek(file, 0, os.SEEK_SET)
+        return os.read(file, 200).decode() or "another process"
     return "another process"
 
 
