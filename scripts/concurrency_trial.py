@@ -48,10 +48,6 @@ class Work:
     originals: Path
     captions: dict[str, str]
 
-    @property
-    def names(self) -> list[str]:
-        return list(self.captions)
-
 
 @dataclass(frozen=True)
 class Trial:
@@ -109,8 +105,8 @@ def _records(name: str, read: Callable[[Path], Iterator[tuple[str, str]]]) -> Tr
 
     def losses(work: Work) -> Iterator[str]:
         rows = list(read(work.out / "records"))
-        if sorted(name for name, _ in rows) != sorted(work.names):
-            yield f"{len(rows)} records of {len(work.names)} photos"
+        if sorted(name for name, _ in rows) != sorted(work.captions):
+            yield f"{len(rows)} records of {len(work.captions)} photos"
         yield from _differing(work, dict(rows).get)
 
     return Trial(_caption("-f", name, "-o", "{out}/records"), losses)
@@ -130,7 +126,7 @@ def _beside(suffix: str) -> Callable[[Work, str], str]:
 def _metadata_losses(work: Work) -> Iterator[str]:
     for part in ("alt", "description"):
         yield from _differing(work, lambda name, part=part: read_captions(work.photos / name)[part].text)
-    for name in work.names:
+    for name in work.captions:
         now, before = (np.asarray(Image.open(folder / name)) for folder in (work.photos, work.originals))
         if not np.array_equal(now, before):
             yield f"{name}: other pixels"
@@ -148,14 +144,14 @@ def _prepared_losses(work: Work) -> Iterator[str]:
         photo = read_image(work.photos / example.name, encoder.image_size)
         if not np.array_equal(features[row], encoder.quantization.dequantize(encoder.encode(photo[None])[0])):
             yield f"{example.name}: features of another photo"
-    for name in work.names:
+    for name in work.captions:
         if captions.get(name) != (f"a photo named {Path(name).stem}",):
             yield f"{name}: {captions.get(name)}"
 
 
 def _prepare_commands(work: Work) -> Sequence[list[str]]:
     table = work.out / "captions.csv"
-    lines = ["image,caption", *(f"{name},a photo named {Path(name).stem}" for name in work.names)]
+    lines = ["image,caption", *(f"{name},a photo named {Path(name).stem}" for name in work.captions)]
     table.write_text("\n".join(lines) + "\n", encoding="utf-8")
     command = ["prepare", str(table), str(work.out / "data"), "--images", str(work.photos), "--min-count", "1"]
     return [command] * 2
