@@ -214,11 +214,18 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_texts(texts: dict[Path, str]) -> None:
-    """Writes each as `write_text` does, after all of them found room; the first takes its place last."""
+    """Writes each as `write_text` does, after all of them found room; the first takes its place last.
+
+    An old one of the first is taken away before the others take their places: where it is, all fit each other.
+    """
     with ExitStack() as moves:
         for path, text in texts.items():
             temporary = moves.enter_context(written_whole(path))
             temporary.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
+        if len(texts) > 1:
+            first = next(iter(texts))
+            if os.path.isfile(first):  # and no pipe or device
+                os.unlink(os.path.realpath(first))
 
 
 def make_folder(path: Path) -> Path:

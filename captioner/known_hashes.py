@@ -13,9 +13,11 @@ from pathlib import Path
 
 from captioner.errors import CaptionerError
 from captioner.files import make_folder, sha256_of, write_text
+from captioner.locks import claimed
 
 _FILE = "hashes.json"
 _MOST = 1000  # files that are known
+_WAIT_SECONDS = 1.0  # for another process that remembers hashes; what is computed again does no harm
 _SETTLED_NS = 2_000_000_000  # a file that changed so lately may change again within the same tick of its clock
 
 
@@ -32,12 +34,15 @@ class KnownHashes:
 
     def __init__(self, path: Path | None = None):
         self._path = cache_dir() / _FILE if path is None else path
-        self._is_changed = False
+        self._known = self._read()
+        self._found: dict[str, list] = {}  # since then
+
+    def _read(self) -> dict[str, list]:
         try:
             known = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            known = None
-        self._known: dict[str, list] = known if isinstance(known, dict) else {}
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return known if isinstance(known, dict) else {}
 
     def sha256_of(self, path: Path) -> str:
         """Raises: OSError when the file cannot be read."""
@@ -49,19 +54,19 @@ class KnownHashes:
                 return known
         found = sha256_of(path)
         if time.time_ns() - max(stamp[2:]) > _SETTLED_NS:
-            self._known.pop(name, None)
-            self._known[name] = [found, *stamp]  # the last known stand last
-            self._is_changed = True
+            self._known[name] = self._found[name] = [found, *stamp]
         return found
 
     def save(self) -> None:
-        """Remembers what was computed, where there is a place for it."""
-        if not self._is_changed:
+        """Remembers what was computed, beside what other processes have meanwhile, where there is a place for it."""
+        if not self._found:
             return
-        latest = dict(list(self._known.items())[-_MOST:])
         try:
             make_folder(self._path.parent)
-            write_text(self._path, json.dumps(latest))
+            with claimed(self._path.with_name(f"{self._path.name}.lock"), str(self._path), _WAIT_SECONDS):
+                others = {name: known for name, known in self._read().items() if name not in self._found}
+                latest = list((others | self._found).items())[-_MOST:]  # the last known stand last
+                write_text(self._path, json.dumps(dict(latest)))
         except (CaptionerError, ValueError):  # a home that is read-only or missing: computed again, then
             return
-        self._is_changed = False
+        self._found = {}

@@ -185,6 +185,23 @@ def test_of_several_texts_the_first_takes_its_place_last(tmp_path, monkeypatch):
     assert moved == ["c", "b", "a"]
 
 
+@pytest.mark.parametrize("last", range(1, 4))
+def test_a_kill_between_several_texts_leaves_no_first_that_does_not_fit_the_others(last, tmp_path, monkeypatch):
+    write_texts({tmp_path / name: f"old {name}" for name in "abc"})
+    moved, replace = [], os.replace
+
+    def dying(source, target):
+        moved.append(target)
+        if len(moved) == last:
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", dying)
+    with pytest.raises(KeyboardInterrupt):
+        write_texts({tmp_path / name: f"new {name}" for name in "abc"})
+    assert not (tmp_path / "a").exists()
+
+
 # what killed runs leave
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from captioner import known_hashes
 from captioner.known_hashes import KnownHashes, cache_dir
+from captioner.locks import claimed
 
 LONG_AGO = 1_600_000_000
 
@@ -81,7 +82,9 @@ def test_a_file_that_changed_just_now_is_not_trusted_the_next_time(store, file, 
     assert not store.exists()
 
 
-@pytest.mark.parametrize("content", ["", "no json", "[]", '{"x": 1}', '{"x": ["y"]}'])
+@pytest.mark.parametrize(
+    "content", ["", "no json", "[]", pytest.param("[" * 100_000, id="deep"), '{"x": 1}', '{"x": ["y"]}']
+)
 def test_a_memory_that_is_damaged_is_made_anew(content, store, file, computed):
     store.parent.mkdir()
     store.write_text(content.replace("x", str(file)))
@@ -108,6 +111,31 @@ def test_only_so_many_files_are_remembered(store, tmp_path, file, monkeypatch):
         ask(store, path)
     assert all(str(path) in store.read_text() for path in paths[1:])
     assert str(paths[0]) not in store.read_text()
+
+
+def test_what_two_runs_computed_at_the_same_time_is_remembered_of_both(store, tmp_path, file, computed):
+    paths = [tmp_path / name for name in "ab"]
+    for path in paths:
+        path.write_bytes(b"x")
+    runs = [KnownHashes(store) for _ in paths]
+    for run, path in zip(runs, paths, strict=True):
+        run.sha256_of(path)
+    for run in runs:
+        run.save()
+    computed.clear()
+    for path in paths:
+        ask(store, path)
+    assert computed == [] and os.listdir(store.parent) == ["hashes.json"]
+
+
+def test_where_another_process_will_not_end_nothing_is_remembered_and_nobody_waits_for_long(
+    store, file, computed, monkeypatch
+):
+    monkeypatch.setattr(known_hashes, "_WAIT_SECONDS", 0.05)
+    store.parent.mkdir()
+    with claimed(store.with_name("hashes.json.lock"), "hashes"):
+        assert ask(store, file) == sha256(b"first")
+    assert ask(store, file) == ask(store, file) == sha256(b"first") and computed == ["weights"] * 2
 
 
 def test_the_memory_is_where_caches_are_kept(monkeypatch, tmp_path):

@@ -5,7 +5,7 @@ import json
 import os
 import uuid
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from captioner.cli.batch import Tally
 from captioner.cli.shared import decoding_options, progress_bar, say
@@ -42,9 +42,18 @@ def caption_on_ray(inputs: Inputs, where: OutputOptions, shape: ShapeOptions, ad
     """Captions what has no shard yet, or only an error in one; the exit code.
 
     work: the options of a batch and of the search. Raises: OptionsError for what does not go together; CaptionerError
-    when the cluster or the output fails, and then finished shards stay.
+    when the cluster or the output fails, or another command writes the output, and then finished shards stay.
     """
     _check(inputs, where, work)
+    from captioner.cluster.places import Place
+    from captioner.cluster.plan import held
+
+    with held(Place.of(str(where.output))):
+        return _caption_on_ray(inputs, where, shape, address, work)
+
+
+def _caption_on_ray(inputs, where, shape, address, work) -> int:
+    """As `caption_on_ray`, of an output that no other command writes."""
     from captioner.cluster.engine import run_on_ray
     from captioner.cluster.plan import failed_shards, finished_shards, planned
     from captioner.cluster.shards import Job
@@ -55,6 +64,7 @@ def caption_on_ray(inputs: Inputs, where: OutputOptions, shape: ShapeOptions, ad
     search = {name: work[name] for name in ("beam_size", "candidates", "min_words", "max_words")}
     job = Job(
         output=str(where.output),
+        plan="",  # which is not known yet
         form=where.format or _FORMS[0],
         model=os.path.abspath(work["model"]) if os.path.isdir(work["model"]) else work["model"],
         decoding=decoding_options(folder.decoding, **search),
@@ -70,7 +80,8 @@ def caption_on_ray(inputs: Inputs, where: OutputOptions, shape: ShapeOptions, ad
     if not plan.counts:
         say("no photo found")
         return 0
-    done = finished_shards(job.place, job.form) - failed_shards(job.place)
+    job = replace(job, plan=plan.id)
+    done = finished_shards(job.place, plan, job.form) - failed_shards(job.place)
     tally = Tally(num_skipped=sum(plan.counts[number] for number in done))
     left = [number for number in range(len(plan.counts)) if number not in done]
     is_shown = {"on": True, "off": False, "auto": None}[work["progress"]]

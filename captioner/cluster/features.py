@@ -1,7 +1,14 @@
-"""Photos encoded by a cluster, for the feature cache of a prepared dataset: the same rows as one machine writes."""
+"""Photos encoded by a cluster, for the feature cache of a prepared dataset: the same rows as one machine writes.
+
+<run>-000000.json   the photos of a shard; its name begins with that of the run, so that no run takes another's
+<run>-000000.npz    the same photos, what became of each, and their rows; it carries checksums
+"""
 
 import json
 import os
+import re
+import uuid
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import cached_property
@@ -13,7 +20,7 @@ import captioner
 from captioner.cluster.engine import run_on_ray
 from captioner.datasets.encoding import View, WantedPhoto, look_at
 from captioner.datasets.features import FeatureCache
-from captioner.errors import ImageError
+from captioner.errors import CaptionerError, ImageError
 from captioner.files import make_folder, written_whole
 from captioner.inference import Encoder
 from captioner.quiet import without_native_chatter, without_pillow_s_warnings
@@ -21,6 +28,8 @@ from captioner.quiet import without_native_chatter, without_pillow_s_warnings
 _WORKER = "captioner.cluster.features:FeatureWorker"
 _PACKAGE = Path(captioner.__file__).parent
 _VIEWS_A_SHARD = 256
+# also of an older version, whose shards are not taken up, and of writes that were broken off
+_OURS = re.compile(r"\.?([0-9a-f]{32}-)?\d{6}\.(npz|npy|json|done\.json)(\..+\.part)?")
 
 
 class RayEncoding:
@@ -53,15 +62,16 @@ class RayEncoding:
         make_folder(self._folder)
         done = dict(self._left_behind(waiting))
         left = [photo for photo in waiting if id(photo) not in done]
-        shards = list(_shards_of(left))
+        shards, run = list(_shards_of(left)), uuid.uuid4().hex
         for number, shard in enumerate(shards):
-            _write_json(self._folder / f"{number:06}.json", [_as_json(photo) for photo in shard])
+            _write_json(_asked_path(self._folder, run, number), [_as_json(photo) for photo in shard])
         job = {
             "graph": os.path.relpath(self._graph_path, _PACKAGE)
             if self._graph_path.is_relative_to(_PACKAGE)
             else str(self._graph_path.resolve()),
             "key": key,
             "folder": str(self._folder.resolve()),
+            "run": run,
         }
         rows = run_on_ray(_WORKER, job, range(len(shards)), 1, self._address)
         for photo in waiting:
@@ -69,34 +79,31 @@ class RayEncoding:
                 yield photo, self._put(write, photo, done[id(photo)])
         with closing(rows):
             for number in _in_order(rows):
-                for photo, said in zip(shards[number], self._read(number), strict=True):
+                path = _made_path(self._folder, run, number)
+                made = read_shard(path)
+                if made is None or [photo for photo, _ in made] != [_as_json(photo) for photo in shards[number]]:
+                    raise CaptionerError(f"{path}: not the whole shard that a worker wrote; run the command again")
+                for photo, (_, said) in zip(shards[number], made, strict=True):
                     yield photo, self._put(write, photo, said)
-                self._forget(number)
+                for done_with in (path, _asked_path(self._folder, run, number)):
+                    done_with.unlink()
         with suppress(OSError):
             self._folder.rmdir()
 
     def _left_behind(self, waiting: list[WantedPhoto]) -> Iterator[tuple[int, np.ndarray | str]]:
-        """What a run that was broken off has encoded, of photos that are as they were then; by their `id`."""
-        known = {os.path.abspath(photo.path): photo for photo in waiting}
-        for path in sorted(self._folder.glob("*.npy")):
-            number = int(path.stem)
-            told = json.loads((self._folder / f"{number:06}.json").read_text(encoding="utf-8"))
-            for photo, said in zip(told, self._read(number), strict=True):
-                same = known.get(photo["path"])
-                if same is not None and photo == _as_json(same):
-                    yield id(same), np.array(said) if isinstance(said, np.ndarray) else said
-        for path in (*self._folder.glob("*.npy"), *self._folder.glob("*.json")):
-            path.unlink()
+        """What a run that was broken off has encoded, of photos that are as they were then; by their `id`.
 
-    def _read(self, number: int) -> list[np.ndarray | str]:
-        """Of each photo of a shard its rows, (views, regions, depth) int8 or float16, or what it met."""
-        rows = np.load(self._folder / f"{number:06}.npy", mmap_mode="r")
-        told = json.loads((self._folder / f"{number:06}.done.json").read_text(encoding="utf-8"))
-        found, start = [], 0
-        for said in told:
-            found.append(said if isinstance(said, str) else rows[start : start + said])
-            start += 0 if isinstance(said, str) else said
-        return found
+        A shard that is damaged counts for nothing. Afterwards nothing of that run is there any more.
+        """
+        known = {os.path.abspath(photo.path): photo for photo in waiting}
+        for path in sorted(self._folder.glob("*.npz")):
+            for told, said in read_shard(path) or ():
+                same = known.get(told.get("path"))
+                if same is not None and told == _as_json(same):
+                    yield id(same), said
+        for path in self._folder.iterdir():
+            if _OURS.fullmatch(path.name):
+                path.unlink()
 
     def _put(self, write, photo: WantedPhoto, said: np.ndarray | str) -> ImageError | None:
         if isinstance(said, str):
@@ -104,9 +111,43 @@ class RayEncoding:
         write(list(photo.views), [photo.stamp] * len(photo.views), said)
         return None
 
-    def _forget(self, number: int) -> None:
-        for suffix in ("npy", "json", "done.json"):  # the rows first: without them the rest means nothing
-            (self._folder / f"{number:06}.{suffix}").unlink()
+
+def _asked_path(folder: Path, run: str, number: int) -> Path:
+    return folder / f"{run}-{number:06}.json"
+
+
+def _made_path(folder: Path, run: str, number: int) -> Path:
+    return folder / f"{run}-{number:06}.npz"
+
+
+def write_shard(path: Path, photos: list[dict], encoded: Sequence[np.ndarray | str]) -> None:
+    """encoded: of each photo its rows, (views, regions, depth) int8 or float16, or what it met."""
+    told = [
+        {"photo": photo, "said": each if isinstance(each, str) else len(each)}
+        for photo, each in zip(photos, encoded, strict=True)
+    ]
+    rows = [each for each in encoded if not isinstance(each, str)]
+    with written_whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            told=np.frombuffer(json.dumps(told).encode(), np.uint8),
+            rows=np.concatenate(rows) if rows else np.zeros(0, np.int8),
+        )
+
+
+def read_shard(path: Path) -> list[tuple[dict, np.ndarray | str]] | None:
+    """Each photo of a shard with its rows, or with what it met; None where the file is not whole."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            told, rows = json.loads(file["told"].tobytes()), file["rows"]
+        found, start = [], 0
+        for entry in told:
+            said = entry["said"]
+            found.append((dict(entry["photo"]), said if isinstance(said, str) else rows[start : start + said]))
+            start += 0 if isinstance(said, str) else said
+        return found if start == len(rows) else None
+    except (OSError, ValueError, KeyError, TypeError, EOFError, AttributeError, RecursionError, zipfile.BadZipFile):
+        return None
 
 
 def _shards_of(photos: Sequence[WantedPhoto]) -> Iterator[list[WantedPhoto]]:
@@ -159,16 +200,11 @@ class FeatureWorker:
     def __call__(self, row: dict) -> dict:
         """row: {"id": number of a shard} -> the same, when its rows are written."""
         number = int(row["id"])
-        path = self._folder / f"{number:06}.npy"
-        if not path.exists():
-            told = json.loads((self._folder / f"{number:06}.json").read_text(encoding="utf-8"))
-            encoded = [self._encode(photo) for photo in told]
-            rows = [each for each in encoded if not isinstance(each, str)]
-            shape = (0, self._encoder.num_regions, self._encoder.depth)
-            summary = [each if isinstance(each, str) else len(each) for each in encoded]
-            _write_json(self._folder / f"{number:06}.done.json", summary)
-            with written_whole(path) as temporary, temporary.open("wb") as file:
-                np.save(file, np.concatenate(rows) if rows else np.zeros(shape, np.int8))
+        path = _made_path(self._folder, self._job["run"], number)
+        if read_shard(path) is None:
+            asked_path = _asked_path(self._folder, self._job["run"], number)
+            photos = json.loads(asked_path.read_text(encoding="utf-8"))
+            write_shard(path, photos, [self._encode(photo) for photo in photos])
         return {"id": number, "said": "{}"}
 
     def _encode(self, photo: dict) -> np.ndarray | str:

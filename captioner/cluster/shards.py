@@ -12,14 +12,14 @@ from itertools import chain
 
 from captioner.ahead import map_ahead
 from captioner.cluster.places import Place
-from captioner.cluster.plan import mark_of_failures, part_name, read_shard
+from captioner.cluster.plan import Plan, mark_of_failures, mark_of_whole, part_name, read_plan, read_shard
 from captioner.cluster.sources import Item, is_container, read_container, read_source
 from captioner.errors import CaptionerError, ImageError
 from captioner.inference import Captioner
 from captioner.options import DecodingOptions, ShapeOptions
 from captioner.outputs.forms import error_record, json_line, success_record
 from captioner.outputs.shape import shaped
-from captioner.outputs.tables import parquet_bytes, read_records
+from captioner.outputs.tables import parquet_bytes, read_records, spelt_out
 from captioner.quiet import without_native_chatter, without_pillow_s_warnings
 
 _READERS = 8  # photos of an object store that are on their way at the same time
@@ -28,26 +28,37 @@ _MOST_FAILURES = 20  # of a shard that are told by name
 
 @dataclass(frozen=True)
 class Form:
-    """How a shard is written, and read again."""
+    """How a shard is written, and read again.
+
+    records: raises CaptionerError or ValueError for what was not written so, or was cut; name: as records have it.
+    """
 
     content: Callable[[list[dict]], bytes]
     records: Callable[[bytes], list[dict]]
+    name: Callable[[str], str] = str
+
+
+def _json_records(content: bytes) -> list[dict]:
+    if content and not content.endswith(b"\n"):
+        raise ValueError("cut in its last line")
+    return [json.loads(line) for line in content.splitlines()]
 
 
 FORMS = {
-    "jsonl": Form(
-        lambda records: "".join(map(json_line, records)).encode(),
-        lambda content: [json.loads(line) for line in content.splitlines()],
-    ),
-    "parquet": Form(parquet_bytes, lambda content: read_records(io.BytesIO(content))),
+    "jsonl": Form(lambda records: "".join(map(json_line, records)).encode(), _json_records),
+    "parquet": Form(parquet_bytes, lambda content: read_records(io.BytesIO(content)), spelt_out),
 }
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a worker must know. folder: where paths begin, as on the machine that asked; run: names this run."""
+    """All that a worker must know.
+
+    plan: its id; folder: where paths begin, as on the machine that asked; run: names this run.
+    """
 
     output: str
+    plan: str
     form: str  # of FORMS
     model: str
     decoding: DecodingOptions
@@ -103,26 +114,65 @@ class Worker:
 
     def _records(self, number: int) -> tuple[list[dict], int]:
         """`(records of the shard, how many of them an earlier run made)`"""
-        output, form = self._job.place, FORMS[self._job.form]
-        part, mark = output / part_name(number, self._job.form), mark_of_failures(output, number)
-        shard = read_shard(output, number)
-        if part.kind() != "file":
+        output, failures = self._job.place, mark_of_failures(self._job.place, number)
+        plan, shard = self._checked_plan(), read_shard(output, number)
+        found = self._found(number, plan, shard)
+        if found is None:
             records = list(self._captioned(found_in(shard)))
-            if any("error" in record for record in records):  # the mark first: it must not be missing
-                mark.write_whole(self._job.run.encode())
-            part.write_whole(form.content(records))
+            self._write(number, records)
             return records, 0
-        records = form.records(part.read())
-        if mark.kind() != "file" or mark.read().decode() == self._job.run:
-            return records, 0  # the machine that made it died before it could say so
-        num_kept = sum("error" not in record for record in records)
-        records = self._tried_again(shard, records)
-        part.write_whole(form.content(records))
-        if any("error" in record for record in records):
-            mark.write_whole(self._job.run.encode())
-        else:
-            mark.remove()
-        return records, num_kept
+        records, size = found
+        whole = mark_of_whole(output, number, size)
+        if failures.kind() == "file":
+            if failures.read().decode() == self._job.run:
+                return records, 0  # the machine that made it died before it could say so
+            num_kept = sum("error" not in record for record in records)
+            records = self._tried_again(shard, records)
+            if self._write(number, records) != size and whole.kind() == "file":
+                whole.remove()
+            return records, num_kept
+        if whole.kind() != "file":  # by an older version, or whoever made it died before it said so
+            whole.write_whole(b"")
+        return records, 0 if whole.read().decode() == self._job.run else len(records)
+
+    def _found(self, number: int, plan: Plan, shard: list[Item]) -> tuple[list[dict], int] | None:
+        """The records that are there of the shard, and their size in bytes; None where they are not whole."""
+        part, form = self._job.place / part_name(number, self._job.form), FORMS[self._job.form]
+        if part.kind() != "file":
+            return None
+        content = part.read()
+        try:
+            records = form.records(content)
+            names = [record["file_name"] for record in records if {"text", "error"} & record.keys()]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, CaptionerError):
+            return None
+        if not is_container(shard[0]):
+            is_whole = names == [form.name(item.file_name) for item in shard]
+        else:  # nobody counted what it holds; an older version, whose plans have no id, left no mark of its size
+            is_marked = mark_of_whole(self._job.place, number, len(content)).kind() == "file"
+            is_whole = len(names) == len(records) and (is_marked or (plan.id == "" and bool(records)))
+        return (records, len(content)) if is_whole else None
+
+    def _write(self, number: int, records: list[dict]) -> int:
+        """Writes the shard, and the marks that say what is to be known of it; its size. Raises: CaptionerError."""
+        self._checked_plan()  # captioning takes its time
+        output, content = self._job.place, FORMS[self._job.form].content(records)
+        failures, run = mark_of_failures(output, number), self._job.run.encode()
+        has_failed = any("error" in record for record in records)
+        if has_failed:  # the mark first: it must not be missing
+            failures.write_whole(run)
+        (output / part_name(number, self._job.form)).write_whole(content)
+        mark_of_whole(output, number, len(content)).write_whole(run)
+        if not has_failed and failures.kind() == "file":
+            failures.remove()
+        return len(content)
+
+    def _checked_plan(self) -> Plan:
+        """Raises: CaptionerError when the plan that the run was asked to do is there no more."""
+        plan = read_plan(self._job.place)
+        if plan is None or plan.id != self._job.plan:
+            raise CaptionerError(f"{self._job.place.name}: planned anew meanwhile; this run ends")
+        return plan
 
     def _tried_again(self, shard: list[Item], records: list[dict]) -> list[dict]:
         """The records, those with errors made anew."""

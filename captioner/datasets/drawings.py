@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from captioner.files import make_folder, write_text
+from captioner.files import make_folder, write_text, written_whole
 
 COLOURS = {
     "red": (210, 40, 40),
@@ -56,7 +56,8 @@ def write_drawings(folder: Path, num_train: int = 480, num_dev: int = 40, num_te
         make_folder(folder / split)
         for number, scene in enumerate(drawn):
             path = folder / split / f"{number:04}.png"
-            draw_scene(scene, chance).save(path, compress_level=1)
+            with written_whole(path) as temporary:  # another process may be reading what it drew before
+                draw_scene(scene, chance).save(temporary, "PNG", compress_level=1)
             write_text(path.with_suffix(".txt"), "\n".join(scene.captions()) + "\n")
     return folder
 

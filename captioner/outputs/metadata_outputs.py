@@ -6,6 +6,7 @@ from pathlib import Path
 from captioner.errors import CaptionerError, ImageError
 from captioner.files import make_folder
 from captioner.inference import Caption
+from captioner.locks import changed_alone
 from captioner.options import ShapeOptions
 from captioner.options.outputs import METADATA_FIELDS, OutputOptions
 from captioner.outputs.metadata import (
@@ -19,7 +20,7 @@ from captioner.outputs.metadata import (
 )
 from captioner.outputs.output import Output
 from captioner.outputs.shape import ALT_TEXT_CHARS, shaped
-from captioner.outputs.sidecars import SidecarNames
+from captioner.outputs.sidecars import Owners, SidecarNames
 from captioner.photos import Photo
 
 
@@ -39,7 +40,8 @@ class Metadata(Output):
         return photo.source if photo.is_file else ""
 
     def write(self, photo, caption):
-        write_captions(photo.source, _texts(caption, self._fields, self._shape), self._replaces_human)
+        with changed_alone(photo.source):  # by one command alt texts, by another descriptions: both stay
+            write_captions(photo.source, _texts(caption, self._fields, self._shape), self._replaces_human)
 
 
 class XmpSidecars(Output):
@@ -47,9 +49,11 @@ class XmpSidecars(Output):
 
     def __init__(self, names: SidecarNames, shape: ShapeOptions, replaces_human: bool):
         self._names, self._shape, self._replaces_human = names, shape, replaces_human
+        self._owners = Owners(self.paths)
 
     def check(self, photos):
         self._names.look_again()
+        self._owners.check(photos)
 
     def paths(self, photo: Photo) -> list[Path]:
         return default_xmp_sidecar(self._names.full(photo), self._names.shares_stem(photo))
@@ -58,6 +62,7 @@ class XmpSidecars(Output):
         return str(self.paths(photo)[0])
 
     def is_settled(self, photo, anew):
+        self._owners.check_own(photo)
         return all(
             os.path.exists(path) and is_settled(_found(path), FIELDS, anew, self._replaces_human)
             for path in self.paths(photo)
@@ -67,7 +72,8 @@ class XmpSidecars(Output):
         texts = _texts(caption, FIELDS, self._shape)
         for path in self.paths(photo):
             make_folder(path.parent)
-            write_xmp_sidecar(photo.source, path, texts, self._replaces_human)
+            with changed_alone(path):
+                write_xmp_sidecar(photo.source, path, texts, self._replaces_human)
 
 
 def _texts(caption: Caption, fields: tuple[str, ...], shape: ShapeOptions) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 import os
 from collections import Counter
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from captioner.errors import CaptionerError, ImageError
@@ -66,6 +68,32 @@ def _photos_by_stem(folder: str) -> Counter:
     return Counter(os.path.splitext(name)[0] for name in names if is_image_name(name))
 
 
+class Owners:
+    """Whose caption goes into which file, from the first batch to the last, so that no two photos ever share one."""
+
+    def __init__(self, paths_of: Callable[[Photo], Iterable[Path]]):
+        self._paths_of = paths_of
+        self._owner_of: dict[str, Photo] = {}
+
+    def check(self, photos: Iterable[Photo]) -> None:
+        """Raises: CaptionerError when two of the photos would share a file."""
+        batch: dict[str, Photo] = {}
+        for photo in photos:
+            with suppress(ImageError):  # it can have no file, which `is_settled` tells of it alone
+                for path in map(str, self._paths_of(photo)):
+                    owner = batch.setdefault(path, photo)
+                    if owner.source != photo.source:
+                        raise CaptionerError(f"{owner.file_name} and {photo.file_name} would share {path}")
+                    self._owner_of.setdefault(path, photo)
+
+    def check_own(self, photo: Photo) -> None:
+        """Raises: ImageError when a file of the photo holds the caption of one of an earlier batch."""
+        for path in map(str, self._paths_of(photo)):
+            owner = self._owner_of.get(path, photo)
+            if owner.source != photo.source:
+                raise ImageError(f"{photo.file_name}: {path} is of {owner.file_name}")
+
+
 class Sidecars(Output):
     """One file a photo, written whole or not at all; what holds something already is a caption."""
 
@@ -73,22 +101,20 @@ class Sidecars(Output):
 
     def __init__(self, names: SidecarNames, shape: ShapeOptions):
         self._names, self._shape = names, shape
+        self._owners = Owners(lambda photo: [self.path(photo)])
 
     def path(self, photo: Photo) -> Path:
         return self._names.of(photo, self.suffix)
 
     def check(self, photos):
         self._names.look_again()
-        owners: dict[str, str] = {}
-        for photo in photos:
-            owner = owners.setdefault(path := self.target(photo), photo.file_name)
-            if owner != photo.file_name:
-                raise CaptionerError(f"{owner} and {photo.file_name} would share {path}")
+        self._owners.check(photos)
 
     def target(self, photo):
         return str(self.path(photo))
 
     def is_settled(self, photo, anew):
+        self._owners.check_own(photo)
         if anew:
             return False
         try:
@@ -119,6 +145,7 @@ class JsonSidecars(Sidecars):
 
     def is_settled(self, photo, anew):
         """Raises: ImageError when another program's JSON lies there, such as a photo album's export."""
+        self._owners.check_own(photo)
         path = self.path(photo)
         try:
             content = path.read_bytes()

@@ -8,6 +8,7 @@ from typing import BinaryIO, TextIO
 
 from captioner.errors import CaptionerError
 from captioner.files import written_whole
+from captioner.locks import holder_of, leads_to, lock_at_once
 from captioner.options import ShapeOptions
 from captioner.outputs.forms import Entry, Form, NoRecord
 from captioner.outputs.output import Output
@@ -94,11 +95,23 @@ class RecordFile(Output):
         try:
             while True:
                 file = os.open(self._path, os.O_WRONLY | os.O_APPEND | (os.O_CREAT if self._is_regular else 0), 0o666)
-                if not self._is_regular or (_lock(file, self._path) and _is_at(file, self._path)):
+                if not self._is_regular:
+                    return file
+                self._lock(file)
+                if leads_to(self._path, file):
                     return file
                 os.close(file)  # another one took its place while it was opened
         except OSError as error:
             raise self._cannot_be_written(error) from error
+
+    def _lock(self, file: int) -> None:
+        """Raises: CaptionerError when another process has the open file locked, which is closed then; OSError."""
+        if os.name == "nt":  # where a lock keeps the process itself from reading
+            return
+        if not lock_at_once(file):
+            holder = holder_of(file)
+            os.close(file)
+            raise CaptionerError(f"{self._path}: {holder} is writing it")
 
     def forget(self) -> None:
         """The file, which is known to hold records, is written anew when it is begun."""
@@ -113,6 +126,8 @@ class RecordFile(Output):
     def begin(self, file_names):
         if self._file is None:
             self._file = self._open()
+            if self._is_regular and os.fstat(self._file).st_size:
+                raise CaptionerError(f"{self._path}: another process has written it meanwhile; run the command again")
         self._forget_errors(file_names)
         try:
             if self._is_regular:
@@ -132,9 +147,12 @@ class RecordFile(Output):
                 _copy(file, kept, entry.start)
                 file.seek(entry.end)
             _copy(file, kept, self._size)
+            kept.flush()
             self._size = kept.tell()
+            new = os.open(temporary, os.O_WRONLY | os.O_APPEND)
+            self._lock(new)  # before it takes its place: no other process comes in between
         self.close()
-        self._file = self._open()
+        self._file = new
 
     def write(self, photo, caption):
         self._append(self._form.success(photo.file_name, shaped(caption, self._shape)))
@@ -163,25 +181,6 @@ class RecordFile(Output):
         if self._file is not None:
             os.close(self._file)
             self._file = None
-
-
-def _lock(file: int, path: Path) -> bool:
-    """True. Raises: CaptionerError when another process has the file locked."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return True
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(file)
-        raise CaptionerError(f"{path}: another process is writing it") from error
-    return True
-
-
-def _is_at(file: int, path: Path) -> bool:
-    """Whether the open file is the one that the path leads to."""
-    return os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path))
 
 
 def _copy(source: BinaryIO, target: BinaryIO, end: int) -> None:

@@ -3,10 +3,13 @@
 import io
 import os
 from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
 
 from captioner.errors import CaptionerError, ImageError
 from captioner.files import check_target, written_whole
 from captioner.inference import Caption
+from captioner.locks import claimed
 from captioner.options import ShapeOptions
 from captioner.outputs.forms import error_record, success_record
 from captioner.outputs.output import Output
@@ -78,20 +81,27 @@ def first_line(error: Exception) -> str:
 
 
 class ParquetFile(Output):
-    """A table that is written whole at the end, together with what the file held."""
+    """A table that is written whole at the end, together with what the file held.
+
+    From the moment it is opened no other process may write it: what that one had written would be lost.
+    """
 
     def __init__(self, path, goes_on: bool, shape: ShapeOptions):
         """goes_on: whether what the file holds stays.
 
-        Raises: CaptionerError when it holds something else, or cannot be written.
+        Raises: CaptionerError when it holds something else, cannot be written, or another process is at it.
         """
         parquet()
         check_target(path)
         self._path, self._shape = path, shape
         self._records: dict[str, dict] = {}
         self._is_begun = False
-        if goes_on and os.path.isfile(path) and os.path.getsize(path):
-            self._records = {record["file_name"]: record for record in read_records(path)}
+        with ExitStack() as claim:
+            if os.path.isfile(path) or not os.path.exists(path):  # and no pipe or device
+                claim.enter_context(claimed(_lock_path(path), str(path)))
+            if goes_on and os.path.isfile(path) and os.path.getsize(path):
+                self._records = {record["file_name"]: record for record in read_records(path)}
+            self._claim = claim.pop_all()
 
     def is_settled(self, photo: Photo, anew: bool) -> bool:
         return not anew and self._is_made(photo)
@@ -113,10 +123,18 @@ class ParquetFile(Output):
         return "text" in self._records.get(spelt_out(photo.file_name), ())
 
     def close(self) -> None:
-        if not self._is_begun:
-            return
+        with self._claim:
+            if self._is_begun:
+                self._write()
+
+    def _write(self) -> None:
         try:
             with written_whole(self._path) as temporary:
                 temporary.write_bytes(parquet_bytes(self._records.values()))
         except OSError as error:
             raise CaptionerError(f"{self._path}: cannot be written ({error.strerror or error})") from error
+
+
+def _lock_path(path: Path) -> Path:
+    target = Path(os.path.realpath(path))
+    return target.with_name(f".{target.name}.lock")

@@ -11,6 +11,7 @@ import keras
 from captioner.decoder_weights import whole_decoder_weights
 from captioner.errors import ModelError
 from captioner.files import check_writable, make_folder, written_whole
+from captioner.locks import claimed
 from captioner.model import CaptionNetwork, build_network, check_growth, grown_network, load_weights
 from captioner.model_folder import ModelFolder, is_model
 from captioner.options import SettlingOptions
@@ -27,7 +28,7 @@ from captioner.training.photos import encode_photos, encode_views
 from captioner.training.run import CHECKPOINT, Listener, Run
 from captioner.training.samples import DevSamples, Said
 from captioner.training.seeing import Eyes, look_at_photos
-from captioner.training.standing import CURVES, LOG, OUTPUTS, SAMPLES, TUNED, check_nothing_else, is_finished
+from captioner.training.standing import CURVES, LOCK, LOG, OUTPUTS, SAMPLES, TUNED, check_nothing_else, is_finished
 
 
 def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
@@ -35,12 +36,13 @@ def train(run: Run, resume: bool, listener: Listener) -> ModelFolder:
 
     A run is finished when its checkpoint is gone: one that was killed while its model was scored is scored again.
     Raises: OptionsError when an unfinished run with other options is in the way; ModelError when its checkpoint
-    cannot be used; CaptionerError when the folder holds something else, or cannot be written.
+    cannot be used; CaptionerError when the folder holds something else, cannot be written, or another process trains
+    there.
     """
-    make_folder(run.output_dir)
-    if not resume:
-        _clear(run)
-    return _tune_and_settle(run, listener) if run.ends_in_settling else _train_alone(run, listener)
+    with claimed(make_folder(run.output_dir) / LOCK, str(run.output_dir)):
+        if not resume:
+            _clear(run)
+        return _tune_and_settle(run, listener) if run.ends_in_settling else _train_alone(run, listener)
 
 
 def _tune_and_settle(run: Run, listener: Listener) -> ModelFolder:

@@ -8,6 +8,7 @@ from captioner.training.run import Run
 LOG = "log.csv"
 CURVES = "learning_curves.png"
 SAMPLES = "samples.png"
+LOCK = ".lock"  # claimed by the process that trains there, and gone when it ends
 TUNED = "tuned"  # a folder of what the run has so far, while it has not ended
 OUTPUTS = (LOG, CURVES, SAMPLES, *FILES, ENCODER_WEIGHTS, CONFIG)
 

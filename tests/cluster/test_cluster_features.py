@@ -1,6 +1,7 @@
 """A cluster encodes what one machine would have, row by row."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_rows_index_and_problems_are_those_of_one_machine(source, alone, tmp_pat
 def test_shards_of_a_run_that_was_broken_off_are_taken_up(source, alone, tmp_path, in_process):
     in_process["shards"] = 2
     assert isinstance(prepare(source, tmp_path / "out", "--engine", "ray").exception, RuntimeError)
-    shards = list((tmp_path / "out" / "features").glob("*.shards/*.npy"))
+    shards = list((tmp_path / "out" / "features").glob("*.shards/*.npz"))
     assert len(shards) == 2
     in_process["shards"] = None
     encoded = []
@@ -74,13 +75,76 @@ def test_shards_of_a_run_that_was_broken_off_are_taken_up(source, alone, tmp_pat
         np.testing.assert_array_equal(rows[row_of[json.loads(line)["image"]]], alone[1][0][row])
 
 
+def broken_off_shards(source, output_dir, in_process, num_shards):
+    """The files of shards that a run has made when it is broken off."""
+    in_process["shards"] = num_shards
+    assert isinstance(prepare(source, output_dir, "--engine", "ray").exception, RuntimeError)
+    in_process["shards"] = None
+    return sorted((output_dir / "features").glob("*.shards/*.npz"))
+
+
 def test_a_shard_that_is_there_is_not_encoded_again(source, tmp_path, in_process, monkeypatch):
-    in_process["shards"] = 1
-    prepare(source, tmp_path / "out", "--engine", "ray")
-    (part,) = (tmp_path / "out" / "features").glob("*.shards/*.npy")
+    (part,) = broken_off_shards(source, tmp_path / "out", in_process, 1)
     monkeypatch.setattr(features, "look_at", None)  # would be an error
-    job = {"graph": str(GRAPH_PATH), "key": "k", "folder": str(part.parent)}
-    assert FeatureWorker(job)({"id": int(part.stem)}) == {"id": int(part.stem), "said": "{}"}
+    run, _, number = part.stem.partition("-")
+    job = {"graph": str(GRAPH_PATH), "key": "k", "folder": str(part.parent), "run": run}
+    assert FeatureWorker(job)({"id": int(number)}) == {"id": int(number), "said": "{}"}
+
+
+def swapped(content):
+    """With a byte in the middle that is another one."""
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: b"", lambda content: content[:-1], lambda content: content[: len(content) // 2], swapped],
+    ids=["empty", "a byte less", "half", "another byte"],
+)
+def test_a_shard_that_is_not_whole_counts_for_nothing(source, alone, tmp_path, in_process, damage):
+    for part in broken_off_shards(source, tmp_path / "out", in_process, 2):
+        part.write_bytes(damage(part.read_bytes()))
+    assert prepare(source, tmp_path / "out", "--engine", "ray").exit_code == 1
+    rows, index = cache_of(tmp_path / "out")
+    np.testing.assert_array_equal(rows, alone[1][0])
+    assert index == alone[1][1]
+
+
+def test_a_worker_that_outlives_its_run_gives_the_next_none_of_its_rows(source, alone, tmp_path, in_process):
+    (part,) = broken_off_shards(source, tmp_path / "out", in_process, 1)
+    run_on_ray, stale = features.run_on_ray, part.read_bytes()
+
+    def with_a_late_worker(worker, job, ids, threads, address):
+        for number in ids:
+            (part.parent / f"{part.stem.partition('-')[0]}-{number:06}.npz").write_bytes(stale)
+        yield from run_on_ray(worker, job, ids, threads, address)
+
+    features.run_on_ray = with_a_late_worker
+    try:
+        assert prepare(source, tmp_path / "out", "--engine", "ray").exit_code == 1
+    finally:
+        features.run_on_ray = run_on_ray
+    shutil.rmtree(part.parent)  # what the late worker wrote waits for the next run, which removes it
+    rows, index = cache_of(tmp_path / "out")
+    row_of = {json.loads(line)["image"]: row for row, line in enumerate(index.splitlines())}
+    for row, line in enumerate(alone[1][1].splitlines()):
+        np.testing.assert_array_equal(rows[row_of[json.loads(line)["image"]]], alone[1][0][row])
+
+
+def test_a_shard_that_a_worker_did_not_write_whole_is_told_in_one_line(source, tmp_path, in_process, monkeypatch):
+    monkeypatch.setattr(features, "write_shard", lambda path, photos, encoded: path.write_bytes(b""))
+    result = prepare(source, tmp_path / "out", "--engine", "ray")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].endswith("not the whole shard that a worker wrote; run the command again")
+
+
+def test_only_files_of_shards_are_removed_from_their_folder(source, tmp_path, in_process):
+    (part,) = broken_off_shards(source, tmp_path / "out", in_process, 1)
+    for name in ("notes.npz", "mine.json", "000001.npy", ".000002.json.0123-4.part"):
+        (part.parent / name).write_bytes(b"x")
+    assert prepare(source, tmp_path / "out", "--engine", "ray").exit_code == 1
+    assert sorted(path.name for path in part.parent.iterdir()) == ["mine.json", "notes.npz"]
 
 
 def test_an_address_needs_the_engine(tmp_path):

@@ -186,4 +186,5 @@ def test_conversion_takes_little_memory_beside_the_decoded_picture(colour_type):
     read_image(content, SIZE)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     made_up_rows = side * side * sample_bytes  # by this test
-    assert grown < made_up_rows + 2 * side * side * sample_bytes
+    strips = 64_000_000
+    assert grown < made_up_rows + side * side * sample_bytes + strips

@@ -127,11 +127,40 @@ def test_only_one_process_writes_a_file(tmp_path):
     )
     try:
         assert other.stdout.readline() == b"open\n"
-        with pytest.raises(CaptionerError, match=f"^{path}: another process is writing it$"):
+        with pytest.raises(CaptionerError, match=f"^{path}: (process {other.pid}|another process) is writing it$"):
             record_file(path)
     finally:
         other.communicate()
     assert run(path, {"a": DOG}) == ["a"]
+
+
+def test_what_another_process_wrote_since_the_file_was_not_there_yet_stays(tmp_path, form):
+    path = tmp_path / "out"
+    output = record_file(path, form)
+    content = whole(path, {"a": DOG}, form)
+    with pytest.raises(
+        CaptionerError, match=f"^{path}: another process has written it meanwhile; run the command again$"
+    ):
+        output.begin(["b"])
+    output.close()
+    assert path.read_bytes() == content
+    assert run(path, {"a": DOG, "b": CAT}, form) == ["b"]
+
+
+def test_a_file_is_locked_all_the_time_while_errors_are_taken_out_of_it(tmp_path, monkeypatch):
+    path, replace, met = tmp_path / "out", os.replace, []
+    run(path, {"a": ERROR, "b": DOG})
+
+    def replaced(source, target):
+        replace(source, target)
+        with pytest.raises(CaptionerError, match="is writing it") as caught:
+            record_file(path)
+        met.append(caught.value)
+
+    monkeypatch.setattr(os, "replace", replaced)
+    assert run(path, {"a": CAT, "b": DOG}) == ["a"] and len(met) == 1
+    monkeypatch.undo()
+    assert run(path, {"a": CAT, "b": DOG, "c": DOG}) == ["c"] and path.read_text().count("\n") == 3
 
 
 def test_a_file_that_cannot_be_written_is_one_plain_error(tmp_path):

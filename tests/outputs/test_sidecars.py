@@ -8,6 +8,7 @@ from nobody import as_nobody, open_folder
 from captioner.errors import CaptionerError, ImageError
 from captioner.inference import Caption
 from captioner.options import OutputOptions, ShapeOptions
+from captioner.options.outputs import SIDECAR_KINDS
 from captioner.outputs.sidecars import open_sidecars
 from captioner.photos import Photo
 
@@ -87,10 +88,42 @@ def test_no_name_leads_out_of_the_other_folder(name, tmp_path):
     assert Path(target).is_relative_to(tmp_path / "out") and ".." not in target
 
 
-def test_two_names_that_would_meet_are_refused_before_anything_is_written(tmp_path):
+@pytest.mark.parametrize("kind", SIDECAR_KINDS)
+def test_two_names_that_would_meet_are_refused_before_anything_is_written(kind, tmp_path):
     photos = [Photo(name, str(tmp_path / name)) for name in ("x/a.jpg", "../x/a.jpg")]
+    output = sidecars(kind, output_dir=tmp_path / "out")
     with pytest.raises(CaptionerError, match=r"^x/a.jpg and ../x/a.jpg would share "):
-        sidecars("txt", output_dir=tmp_path / "out").check(photos)
+        output.check(photos)
+    output.check(photos[:1] * 2)  # the same photo, named twice
+
+
+@pytest.mark.parametrize("kind", SIDECAR_KINDS)
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_photo_that_comes_later_never_gets_the_file_of_another(kind, anew, tmp_path):
+    first, second = (Photo(name, str(tmp_path / name)) for name in ("x/a.jpg", "../x/a.jpg"))
+    output = sidecars(kind, output_dir=tmp_path / "out")
+    output.check([first])
+    written(output, [first])
+    output.check([second])
+    with pytest.raises(ImageError, match=r"^\.\./x/a\.jpg: .*/out/x/a\..* is of x/a\.jpg$"):
+        output.is_settled(second, anew)
+    assert output.is_settled(first, False)
+
+
+def test_a_sidecar_that_is_there_already_is_shared_by_no_two_photos(tmp_path):
+    (tmp_path / "out" / "x").mkdir(parents=True)
+    (tmp_path / "out" / "x" / "a.xmp").write_text("")
+    photos = [Photo(name, str(tmp_path / name)) for name in ("x/a.jpg", "../x/a.png")]
+    with pytest.raises(CaptionerError, match=r"^x/a.jpg and ../x/a.png would share .*/a.xmp$"):
+        sidecars("xmp", output_dir=tmp_path / "out").check(photos)
+
+
+def test_bytes_of_stdin_are_refused_by_themselves(tmp_path):
+    bytes_photo = Photo("-", b"...")
+    for kind in SIDECAR_KINDS:
+        sidecars(kind).check([bytes_photo, *photos_of(tmp_path, "a.jpg")])
+        with pytest.raises(ImageError, match="give --output-dir"):
+            sidecars(kind).is_settled(bytes_photo, anew=False)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """Captions as Parquet: the records of JSON Lines, written whole or not at all."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -54,6 +57,7 @@ def test_what_is_there_is_gone_on_with_and_an_error_replaced_by_success(tmp_path
     output = ParquetFile(path, True, ShapeOptions())
     assert output.is_settled(photo("a.jpg"), anew=False) and not output.is_settled(photo("a.jpg"), anew=True)
     assert not output.is_settled(photo("b.jpg"), anew=False)
+    output.close()
     records = written(path, ("b.jpg", CAT), ("c.jpg", DOG))
     assert [record["file_name"] for record in records] == ["a.jpg", "b.jpg", "c.jpg"]
     assert [record["text"] for record in records] == ["a dog runs", "고양이", "a dog runs"]
@@ -74,7 +78,54 @@ def test_a_name_that_is_no_valid_text_is_spelt_out(tmp_path):
     name = b"\xff.jpg".decode("utf-8", "surrogateescape")
     (record,) = written(tmp_path / "a.parquet", (name, DOG))
     assert record["file_name"] == "\\udcff.jpg"
-    assert ParquetFile(tmp_path / "a.parquet", True, ShapeOptions()).is_settled(photo(name), anew=False)
+    output = ParquetFile(tmp_path / "a.parquet", True, ShapeOptions())
+    assert output.is_settled(photo(name), anew=False)
+    output.close()
+
+
+def test_a_second_writer_is_refused_and_none_of_the_first_s_records_is_lost(tmp_path):
+    (tmp_path / "link.parquet").symlink_to(tmp_path / "a.parquet")
+    first = ParquetFile(tmp_path / "a.parquet", True, ShapeOptions())
+    for goes_on in (True, False):
+        for name in ("a.parquet", "link.parquet"):
+            with pytest.raises(CaptionerError, match=rf"{name}: process {os.getpid()} on .* is writing it$"):
+                ParquetFile(tmp_path / name, goes_on, ShapeOptions())
+    first.begin(())
+    first.write(photo("a.jpg"), DOG)
+    first.close()
+    records = written(tmp_path / "link.parquet", ("b.jpg", CAT))
+    assert [record["file_name"] for record in records] == ["a.jpg", "b.jpg"]
+    assert sorted(os.listdir(tmp_path)) == ["a.parquet", "link.parquet"]
+
+
+def test_what_is_refused_or_never_begun_is_left_to_the_next(tmp_path):
+    path = tmp_path / "a.parquet"
+    path.write_text("mine")
+    for _ in range(2):
+        with pytest.raises(CaptionerError, match="no Parquet file that can be read"):
+            ParquetFile(path, True, ShapeOptions())
+    assert os.listdir(tmp_path) == ["a.parquet"]
+    path.unlink()
+    ParquetFile(path, True, ShapeOptions()).close()
+    assert os.listdir(tmp_path) == []
+    assert len(written(path, ("a.jpg", DOG))) == 1
+
+
+DIE = """
+import os, signal, sys
+from pathlib import Path
+from captioner.options import ShapeOptions
+from captioner.outputs.tables import ParquetFile
+ParquetFile(Path(sys.argv[1]), True, ShapeOptions()).begin(())
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_writer_that_is_killed_stands_in_nobody_s_way(tmp_path):
+    path = tmp_path / "a.parquet"
+    written(path, ("a.jpg", DOG))
+    subprocess.run([sys.executable, "-c", DIE, str(path)], check=False)
+    assert len(written(path, ("b.jpg", CAT))) == 2 and os.listdir(tmp_path) == ["a.parquet"]
 
 
 def test_the_command_writes_what_json_lines_has(tmp_path):
