@@ -111,7 +111,7 @@ def _is_at(file: int, path: Path) -> bool:
 
 @cache
 def remove_left_behind_once(folder: Path) -> None:
-    """As `remove_left_behind`, the first time only: to list a folder of very many photos for each of them takes long."""
+    """As `remove_left_behind`, the first time only: to list a folder of many photos for each of them takes long."""
     remove_left_behind(folder)
 
 
