@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from captioner.outputs.metadata.blocks import BrokenMetadata, Splice
+from captioner.outputs.metadata.blocks import BrokenMetadata, Splice, check_size
 
 XML = "http://www.w3.org/XML/1998/namespace"
-MAX_BYTES = 1 << 26  # of a document; sidecars with masks of painted strokes have a few megabytes
 MAX_ELEMENTS = 200_000  # and attributes together: each takes half a kilobyte of memory
 MAX_DEPTH = 100
 # possessive, and only from the first blank on: without either, long runs of blanks take quadratic time
@@ -119,12 +118,6 @@ def parse(data: bytes) -> Element:
     except expat.ExpatError as error:
         raise BrokenMetadata(f"broken XMP ({error})") from error
     return top.children[0]
-
-
-def check_size(size: int, what: str) -> None:
-    """Raises: BrokenMetadata for more bytes than honest metadata have."""
-    if size > MAX_BYTES:
-        raise BrokenMetadata(f"{what} of {size / 1e6:,.0f} MB, more than the {MAX_BYTES / 1e6:,.0f} MB that are read")
 
 
 def escaped(text: str) -> bytes:

@@ -137,6 +137,15 @@ def without_padding(packet: bytes) -> bytes:
     return in_form(head.rstrip(_BLANK) + b"\n" * bool(head) + end + tail, form)
 
 
+def padded(packet: bytes, size: int) -> bytes:
+    """The packet with blanks before its end that make it that many bytes, or as it is where that cannot be."""
+    packet = packet if len(packet) == size else without_padding(packet)
+    form = form_of(packet)
+    head, end, tail = in_utf_8(packet, form).rpartition(b"<?xpacket end=")
+    blanks, rest = divmod(size - len(packet), len(in_form(b" ", form)))
+    return packet if rest or blanks < 0 or not head else in_form(head + b" " * blanks + end + tail, form)
+
+
 def _rdf(packet: bytes) -> Element:
     root = parse(packet.rstrip(b"\0"))  # some writers end the packet as a string of C
     found = next((element for element in root.walk() if element.name == f"{RDF} RDF"), None)

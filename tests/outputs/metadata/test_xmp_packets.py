@@ -1,6 +1,6 @@
 import pytest
 
-from captioner.outputs.metadata import elements, xmp
+from captioner.outputs.metadata import blocks, elements, xmp
 from captioner.outputs.metadata.blocks import BrokenMetadata
 from captioner.outputs.metadata.xmp import META, PACKET, Words, read_words, with_captions, without_padding
 
@@ -240,7 +240,7 @@ def test_items_within_items_are_read_once():
 
 
 def test_a_packet_of_too_many_bytes_is_refused(monkeypatch):
-    monkeypatch.setattr(elements, "MAX_BYTES", 10_000_000)
+    monkeypatch.setattr(blocks, "MAX_BYTES", 10_000_000)
     with pytest.raises(BrokenMetadata, match="XMP of 12 MB, more than the 10 MB that are read"):
         read_words(META + b" " * 12_000_000)
 
