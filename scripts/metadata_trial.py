@@ -145,16 +145,11 @@ def _behind_riff(data: bytes) -> bytes:
     return b"".join([*parts, data[end:]])
 
 
-def _without_header(data: bytes) -> bytes:
-    """Of a TIFF: nothing, as it grows at its end; what lies there is compared by tags and pixels."""
-    return data[:4]
-
-
 _BODIES: dict[bytes, Callable[[bytes], bytes]] = {
     rb"\xff\xd8\xff": _from_first_scan,
     rb"\x89PNG\r\n\x1a\n": _behind_chunks,
     rb"RIFF.{4}WEBP": _behind_riff,
-    rb"II\*\0|MM\0\*|II\+\0|MM\0\+": _without_header,
+    rb"II\*\0|MM\0\*|II\+\0|MM\0\+": lambda data: data[:4],  # it grows at its end; tags and pixels are compared
 }
 
 

@@ -100,12 +100,12 @@ def read_directory(data: Data, start: int | None = None) -> Directory:
     if start < layout.header_size:
         raise BrokenMetadata("broken TIFF structure (its first directory lies in its header)")
     (count,) = unpack(layout.order + layout.entry_count, data, start, "the first TIFF directory")
-    if count > _MAX_ENTRIES:
-        raise BrokenMetadata(f"broken TIFF structure (its first directory has {count:,} entries)")
     first = start + struct.calcsize(layout.entry_count)
     stop = first + count * struct.calcsize(layout.entry)
     if stop + layout.offset_size > len(data):
         raise BrokenMetadata("the first TIFF directory is cut short")
+    if count > _MAX_ENTRIES:
+        raise BrokenMetadata(f"broken TIFF structure (its first directory has {count:,} entries)")
     entries = tuple(Entry(*fields) for fields in struct.iter_unpack(layout.entry, data[first:stop]))
     return Directory(layout, start, stop + layout.offset_size, entries, data[stop : stop + layout.offset_size])
 
