@@ -19,6 +19,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image, ImageSequence
@@ -87,20 +88,23 @@ def _by_tag(row: dict) -> Tags:
 
 def _frames(path: Path) -> str | None:
     """What Pillow shows, hashed: pixels, orientation and colour profile; None for what it cannot decode."""
-    try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore")
-            if image.width * image.height > _MAX_PIXELS:
-                return f"{image.size}"
-            parts = []
-            for number, frame in enumerate(ImageSequence.Iterator(image)):
-                if number == _MAX_FRAMES:
-                    break
-                parts += [f"{frame.mode} {frame.size}".encode(), frame.tobytes()]
-            orientation = str(image.getexif().get(_ORIENTATION)).encode()
-            return _hashed(*parts, orientation, image.info.get("icc_profile") or b"")
-    except Exception:  # decoders of broken files raise anything
-        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with Image.open(path) as image:
+                return _shown(image)
+        except Exception:  # decoders of broken files raise anything
+            return None
+
+
+def _shown(image: Image.Image) -> str:
+    if image.width * image.height > _MAX_PIXELS:
+        return f"{image.size}"
+    parts = []
+    for frame in islice(ImageSequence.Iterator(image), _MAX_FRAMES):
+        parts += [f"{frame.mode} {frame.size}".encode(), frame.tobytes()]
+    orientation = str(image.getexif().get(_ORIENTATION)).encode()
+    return _hashed(*parts, orientation, image.info.get("icc_profile") or b"")
 
 
 def body_of(data: bytes) -> bytes:
