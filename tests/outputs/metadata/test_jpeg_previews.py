@@ -28,7 +28,7 @@ def exif(order, place, count_from="TIFF"):
     numbers_at = note_at + 2 + 12 + 4
     make_at = note_at - 6
     base = {"TIFF": 0, "note": note_at}[count_from]
-    numbers = struct.pack(order + "6I", 24, 2, 99, 32, 32, place - base)
+    numbers = struct.pack(order + "2H5I", 12, 0, 2, 99, 32, 32, place - base)  # half their bytes come first
     note = directory(order, entry(PREVIEW_INFO, 4, 6, numbers_at)) + numbers
     return (
         {"<": b"II*\0", ">": b"MM\0*"}[order]
