@@ -81,6 +81,8 @@ def _by_tag(row: dict) -> Tags:
     for name, value in row.items():
         if not name.startswith(_NOT_OF_THE_PHOTO):
             text = json.dumps(value, ensure_ascii=False)
+            if name.startswith(_TROUBLE):
+                text = re.sub(r"\d+", "N", text)  # which entry, and where: ours may stand before it
             kept = text if len(text) <= _LONG else _hashed(text.encode(errors="surrogateescape"))
             tags.setdefault(re.sub(r"Copy\d+:", "", name), []).append(kept)
     return tags
