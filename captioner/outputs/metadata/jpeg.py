@@ -136,10 +136,10 @@ def _exif_place(segments: list[Segment]) -> int:
 
 
 def _xmp_place(segments: list[Segment], exif: list[Segment], anchor: int | None) -> int:
-    """Behind JFIF and EXIF, but before MPF and before an anchor in any case."""
+    """Behind JFIF and EXIF, of which no segment may be parted from the next, but before MPF and before an anchor."""
     mpf = _named(segments, _APP2, MPF)
-    is_behind_exif = exif and anchor is None and not (mpf and mpf[0].start < exif[0].start)
-    return exif[0].stop if is_behind_exif else _exif_place(segments)
+    is_behind_exif = exif and anchor is None and not (mpf and mpf[0].start < exif[-1].start)
+    return exif[-1].stop if is_behind_exif else _exif_place(segments)
 
 
 def _told_to_index(data: Data, segments: list[Segment], splices: list[Splice]) -> list[Splice]:

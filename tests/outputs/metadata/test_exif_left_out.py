@@ -104,3 +104,11 @@ def test_an_index_of_further_pictures_before_exif_is_no_obstacle_to_xmp(tmp_path
     before = frames(path.read_bytes())
     assert write_captions(path, TEXTS).is_in_xmp_only
     assert frames(path.read_bytes()) == before and read_captions(path).alt.is_ours
+
+
+def test_exif_of_several_segments_is_not_parted(tmp_path):
+    exif = segment(jpeg.EXIF + tiff.EMPTY) + segment(jpeg.EXIF + bytes(20))
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(MAKE["several segments.jpg"]())
+    write_captions(path, TEXTS)
+    assert exif in path.read_bytes()
