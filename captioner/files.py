@@ -3,39 +3,44 @@
 import errno
 import json
 import os
-import re
 import stat
-import zlib
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 from captioner.errors import CaptionerError
+from captioner.temporary_files import (
+    copy_status,
+    remove,
+    remove_left_behind,
+    remove_left_behind_once,
+    temporary_file,
+    temporary_folder,
+)
 
 
 @contextmanager
 def written_whole(path: Path):
     """A temporary path beside `path`, moved onto it when the block ends well, removed when it does not.
 
-    What a killed run left of the same target is removed, too.
-    A link keeps leading where it leads; what is no file, such as /dev/null or a pipe, is written itself.
-    Raises: CaptionerError when it cannot be written.
+    The file that was there gives its permissions, owner and extended attributes to the new one. What killed runs left
+    in the folder is removed, too. A link keeps leading where it leads; what is no file, such as /dev/null or a pipe,
+    is written itself. Raises: CaptionerError when it cannot be written.
     """
     is_device = os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
     target = Path(path) if is_device else Path(os.path.realpath(path))
-    temporary = target if is_device else _temporary_beside(target)
     try:
-        if not is_device:
-            _remove_left_behind(target)
-        yield temporary
-        if not is_device:
+        if is_device:
+            yield target
+            return
+        remove_left_behind_once(target.parent)
+        with temporary_file(target) as temporary:
+            yield temporary
+            copy_status(target, temporary)
             os.replace(temporary, target)
     except OSError as error:
         raise CaptionerError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        if not is_device:
-            _remove(temporary)
 
 
 @contextmanager
@@ -43,86 +48,26 @@ def folder_written_whole(path: Path):
     """A temporary folder whose content becomes that of `path` when the block ends well, and is removed when not.
 
     `path` must be free, or an empty folder, which stays the folder it is: it may be mounted, or somebody's shell may
-    stand in it. What a killed run left of the same target is removed; nothing else is.
+    stand in it. What killed runs left there is removed; nothing else is.
     Raises: CaptionerError when it holds something, or cannot be written.
     """
     target = Path(os.path.realpath(path))
-    temporary = _temporary_beside(target / target.name if target.is_dir() else target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_left_behind(target)
-        if target.is_dir():
-            _remove_left_behind(target / target.name)
-        if target.exists() and not (target.is_dir() and not any(target.iterdir())):
+        for folder in (target.parent, target):
+            remove_left_behind(folder)
+        is_there = target.is_dir()
+        if target.exists() and not (is_there and not any(target.iterdir())):
             raise CaptionerError(f"{path}: holds something already; give a folder that is new or empty")
-        temporary.mkdir()
-        yield temporary
-        if temporary.parent != target:
-            os.replace(temporary, target)
-        else:
-            for entry in sorted(temporary.iterdir()):
-                os.replace(entry, target / entry.name)
+        with temporary_folder(target / target.name if is_there else target) as temporary:
+            yield temporary
+            if is_there:
+                for entry in sorted(temporary.iterdir()):
+                    os.replace(entry, target / entry.name)
+            else:
+                os.replace(temporary, target)
     except OSError as error:
         raise CaptionerError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        _remove(temporary)
-
-
-def _temporary_beside(target: Path) -> Path:
-    return target.parent / f".{target.name}.{_host()}-{os.getpid()}.part"
-
-
-_PART = re.compile(r"\.(?P<target>.+)\.(?P<host>[0-9a-f]{8})-(?P<process>[0-9]{1,9})\.part", re.DOTALL)
-
-
-@cache
-def _host() -> str:
-    """This machine or container in eight letters: process numbers mean nothing on another that shares the folder."""
-    return f"{zlib.crc32(_host_name().encode()):08x}"
-
-
-def _remove_left_behind(target: Path) -> None:
-    for process, path in _left_behind(target.parent).get(target.name, ()):
-        if not _is_running(process):
-            _remove(path)
-
-
-def _remove(path: Path) -> None:
-    with suppress(OSError):  # gone already, or not ours to remove
-        if path.is_dir() and not path.is_symlink():
-            import shutil
-
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-@cache
-def _left_behind(folder: Path) -> dict[str, list[tuple[int, Path]]]:
-    """`(process, temporary path)` of other runs on this machine, by target.
-
-    A folder is looked through once: that takes long where a caption is written beside each of very many photos.
-    """
-    found: dict[str, list[tuple[int, Path]]] = {}
-    with suppress(OSError):  # a folder that cannot be listed may still be written into
-        for name in os.listdir(folder):
-            part = _PART.fullmatch(name)
-            if part and part["host"] == _host():
-                found.setdefault(part["target"], []).append((int(part["process"]), folder / name))
-    return found
-
-
-def _is_running(process: int) -> bool:
-    """Whether a process has that number; yes where it cannot be known, as on Windows, where asking would end it."""
-    if os.name != "posix":
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is somebody else's
-        return True
-    return True
 
 
 @contextmanager
@@ -148,7 +93,7 @@ def locked(path: Path, what: str, say: Callable[[str], None]):
     try:
         yield
     finally:
-        _remove(holder_path)
+        remove(holder_path)
         lock.release()
 
 

@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import json
 import os
@@ -166,6 +167,77 @@ def test_sha256_is_that_of_the_content(tmp_path):
     assert sha256_of(tmp_path / "file") == hashlib.sha256(content).hexdigest()
 
 
+# the file that was there
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o444, 0o755])
+def test_a_file_that_is_written_again_keeps_its_mode(mode, tmp_path):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    path.chmod(mode)
+    write_text(path, "new")
+    assert path.read_text() == "new" and path.stat().st_mode & 0o7777 == mode
+
+
+def test_a_file_behind_a_link_keeps_its_mode(tmp_path):
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "real.txt").chmod(0o600)
+    (tmp_path / "link.txt").symlink_to("real.txt")
+    write_text(tmp_path / "link.txt", "new")
+    assert (tmp_path / "real.txt").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_new_file_has_the_mode_that_others_made_now_have(tmp_path):
+    (tmp_path / "plain").touch()
+    write_text(tmp_path / "out.txt", "new")
+    assert (tmp_path / "out.txt").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_what_is_to_be_private_is_private_from_its_first_byte(tmp_path):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    path.chmod(0o600)
+    with written_whole(path) as temporary:
+        temporary.write_text("new")
+        assert temporary.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_a_file_that_is_written_again_keeps_its_owner(tmp_path):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    os.chown(path, 1234, 4321)
+    path.chmod(0o4750)
+    write_text(path, "new")
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, status.st_mode & 0o7777) == (1234, 4321, 0o4750)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
+def test_another_group_gets_no_permissions_of_the_one_before():
+    with open_folder() as folder:
+        path = folder / "out.txt"
+        path.write_text("old")
+        os.chown(path, 1234, 4321)
+        path.chmod(0o664)
+        folder.chmod(0o777)
+        with as_nobody():
+            write_text(path, "new")
+        assert path.stat().st_uid == 65534 and path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_file_that_is_written_again_keeps_its_extended_attributes_and_is_new(tmp_path):
+    path = tmp_path / "out.txt"
+    path.write_text("old")
+    os.utime(path, (10**9, 10**9))
+    try:
+        os.setxattr(path, "user.xdg.tags", b"mine")
+    except (AttributeError, OSError):
+        pytest.skip("no extended attributes here")
+    write_text(path, "new")
+    assert os.getxattr(path, "user.xdg.tags") == b"mine" and path.stat().st_mtime > 10**9
+
+
 # several at once
 
 
@@ -205,23 +277,6 @@ def test_a_kill_between_several_texts_leaves_no_first_that_does_not_fit_the_othe
 # what killed runs leave
 
 
-@pytest.fixture
-def dead_process():
-    """The number of a process that has ended."""
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    return process.pid
-
-
-def part_of(path, process):
-    """The temporary file that the process writes beside `path`."""
-    with written_whole(path) as temporary:
-        temporary.touch()
-        name = temporary.name.replace(f"-{os.getpid()}.part", f"-{process}.part")
-    assert name != temporary.name
-    return path.parent / name
-
-
 DIE_WRITING = """
 import os, signal, sys
 from captioner.files import written_whole
@@ -231,30 +286,98 @@ with written_whole(sys.argv[1]) as temporary:
 """
 
 
-@pytest.mark.parametrize("name", ["out.txt", "[a*b].txt", "new\nline.json", "개.csv", ".hidden"])
-def test_what_a_killed_run_left_is_removed_by_the_next_write_to_the_same_target(tmp_path, name):
+LONG_NAMES = ["a" * 250 + ".txt", "개" * 82 + ".json", "é" * 60 + "이" * 40 + ".csv"]
+
+
+@pytest.mark.parametrize("name", ["out.txt", "[a*b].txt", "new\nline.json", "개.csv", ".hidden", *LONG_NAMES])
+@pytest.mark.parametrize("next_name", ["same", "other.txt"])
+def test_what_a_killed_run_left_is_removed_by_the_next_write_into_the_folder(tmp_path, name, next_name):
     subprocess.run([sys.executable, "-c", DIE_WRITING, str(tmp_path / name)])
     assert len(os.listdir(tmp_path)) == 1 and not (tmp_path / name).exists()
+    next_name = name if next_name == "same" else next_name
     write_again = "import sys; from captioner.files import write_text; write_text(sys.argv[1], 'whole')"
-    subprocess.run([sys.executable, "-c", write_again, str(tmp_path / "other.txt")], check=True)
-    assert len(os.listdir(tmp_path)) == 2
-    subprocess.run([sys.executable, "-c", write_again, str(tmp_path / name)], check=True)
-    assert sorted(os.listdir(tmp_path)) == sorted([name, "other.txt"])
-    assert (tmp_path / name).read_text() == "whole"
+    subprocess.run([sys.executable, "-c", write_again, str(tmp_path / next_name)], check=True)
+    assert os.listdir(tmp_path) == [next_name] and (tmp_path / next_name).read_text() == "whole"
 
 
-def test_what_a_live_process_or_another_machine_is_writing_is_let_be(tmp_path, dead_process):
-    (tmp_path / "elsewhere").mkdir()
-    dead = part_of(tmp_path / "elsewhere" / "out.txt", dead_process).name
-    live = part_of(tmp_path / "elsewhere" / "out.txt", os.getppid()).name
-    host = dead.split(".")[-2].split("-")[0]
-    foreign = dead.replace(host, "0" * 8)
-    others = [".out.txt.part", ".out.txt.7.part", f"out.txt.{host}-{dead_process}.part", dead.replace("out", "put")]
+@pytest.mark.parametrize("name", LONG_NAMES)
+def test_a_name_as_long_as_the_file_system_takes_is_written(name, tmp_path):
+    write_text(tmp_path / name, "old")
+    write_text(tmp_path / name, "new")
+    assert os.listdir(tmp_path) == [name] and (tmp_path / name).read_text() == "new"
+    with folder_written_whole(tmp_path / "folders" / name):
+        pass
+    assert os.listdir(tmp_path / "folders") == [name]
+
+
+def test_names_of_temporary_files_are_short_and_told_apart(tmp_path):
+    names = []
+    for end in "ab":
+        with written_whole(tmp_path / ("x" * 240 + end)) as temporary:
+            names.append(temporary.name.rsplit(".", 2)[0])
+    assert names[0] != names[1] and all(len(name) < 110 for name in names)
+
+
+WRITE_SLOWLY = """
+import sys
+from captioner.files import written_whole
+with written_whole(sys.argv[1]) as temporary:
+    temporary.write_text("slow")
+    print(temporary.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def slow_writer(tmp_path):
+    """A process that is writing tmp_path/out.txt until its stdin is closed, and the name of its temporary file."""
+    command = [sys.executable, "-c", WRITE_SLOWLY, str(tmp_path / "out.txt")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield process, process.stdout.readline().rstrip()
+        process.stdin.close()
+
+
+def test_what_a_live_process_is_writing_is_let_be_whatever_its_number(slow_writer, tmp_path, monkeypatch):
+    """As in two containers that share a folder: each has processes of the same numbers, and sees its own only."""
+    process, name = slow_writer
+    monkeypatch.setattr(os, "getpid", lambda: process.pid)
+    monkeypatch.setattr(os, "kill", lambda *_: pytest.fail("processes are asked for by their numbers"))
+    write_text(tmp_path / "out.txt", "fast")
+    assert sorted(os.listdir(tmp_path)) == [name, "out.txt"] and (tmp_path / "out.txt").read_text() == "fast"
+    process.stdin.close()
+    assert process.wait(60) == 0 and (tmp_path / "out.txt").read_text() == "slow"
+
+
+def test_threads_that_write_the_same_file_do_not_share_a_temporary_one(tmp_path):
+    with written_whole(tmp_path / "out") as first, written_whole(tmp_path / "out") as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert os.listdir(tmp_path) == ["out"] and (tmp_path / "out").read_text() == "first"
+
+
+def test_what_is_another_machines_or_another_programs_is_let_be(tmp_path):
+    with written_whole(tmp_path / "out.txt") as temporary:
+        name = temporary.name
+    host = name.split(".")[-2].split("-")[0]
+    others = [name.replace(host, "0" * 8), ".out.txt.part", ".out.txt.7.part", name[1:], name + "~"]
     (tmp_path / "here").mkdir()
-    for name in (dead, live, foreign, *others):
-        (tmp_path / "here" / name).touch()
+    for other in others:
+        (tmp_path / "here" / other).touch()
     write_text(tmp_path / "here" / "out.txt", "whole")
-    assert sorted(os.listdir(tmp_path / "here")) == sorted(["out.txt", live, foreign, *others])
+    assert sorted(os.listdir(tmp_path / "here")) == sorted(["out.txt", *others])
+
+
+def test_where_files_cannot_be_locked_they_are_written_and_nothing_is_removed(tmp_path, monkeypatch):
+    import fcntl
+
+    def no_locks(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    subprocess.run([sys.executable, "-c", DIE_WRITING, str(tmp_path / "out.txt")])
+    (left,) = os.listdir(tmp_path)
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    write_text(tmp_path / "out.txt", "whole")
+    assert sorted(os.listdir(tmp_path)) == [left, "out.txt"]
 
 
 def test_a_folder_is_looked_through_once_however_much_is_written_into_it(tmp_path, monkeypatch):

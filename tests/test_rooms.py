@@ -15,7 +15,7 @@ PACKAGE_DIR = Path(captioner.__file__).parent
 # From the top down: rooms of one row may import each other; third-party packages may be used from their row on.
 ROWS = [
     (("errors", "english", "escaping", "options", "preset_names"), ()),
-    (("ahead", "files", "known_hashes", "locks", "quiet", "training_stack"), ("filelock",)),
+    (("ahead", "files", "known_hashes", "locks", "quiet", "temporary_files", "training_stack"), ("filelock",)),
     (("tokenizer", "images", "photos", "quantization"), ("numpy", "PIL", "pillow_heif")),
     (("metrics",), ("nltk",)),
     (("datasets",), ()),

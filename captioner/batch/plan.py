@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from captioner.errors import CaptionerError, ImageError
-from captioner.outputs.output import Output
+from captioner.outputs.output import Output, failing_alone
 from captioner.photos import MissingInput, Photo
 
 
@@ -61,12 +61,15 @@ def plan_jobs(found: Sequence[Photo | MissingInput], outputs: Sequence[Output], 
         open_ones, failures = [], []
         for output in everywhere:
             try:
-                if not output.is_settled(item, anew=existing == "overwrite"):
-                    open_ones.append(output)
-                elif existing == "error":
-                    raise _has_caption(item, output)
-            except ImageError as error:
+                with failing_alone(item):
+                    is_settled = output.is_settled(item, anew=existing == "overwrite")
+            except CaptionerError as error:
                 failures.append(Failure(item, error))
+                continue
+            if not is_settled:
+                open_ones.append(output)
+            elif existing == "error":
+                raise _has_caption(item, output)
         if open_ones or failures:
             is_everywhere = len(open_ones) == len(everywhere)  # most are: then they share what says so
             plan.jobs.append(Job(item, everywhere if is_everywhere else tuple(open_ones), failures=tuple(failures)))

@@ -2,13 +2,14 @@
 
 import errno
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 
 from captioner.batch.plan import Failure, Job, Plan
 from captioner.errors import CaptionerError, ImageError
 from captioner.inference import Caption
-from captioner.outputs.output import Output
+from captioner.outputs.output import Output, failing_alone
 from captioner.photos import Photo
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -57,7 +58,8 @@ def _written(job: Job, result: Caption | ImageError | None) -> Iterator[Failure]
         return
     for output in job.outputs:
         try:
-            output.write(job.photo, result)
+            with failing_alone(job.photo) if output.is_per_photo else nullcontext():
+                output.write(job.photo, result)
         except CaptionerError as error:
             if _is_full(error):
                 raise

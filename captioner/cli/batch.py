@@ -45,13 +45,15 @@ class Tally:
         self.num_failed += bool(outcome.failures)
         self.num_captioned += not outcome.failures
 
-    def tell(self) -> None:
-        """The counts, and last what failed."""
+    def tell(self, remarks: Sequence[str] = ()) -> None:
+        """The counts, what else is to be said of them, and last what failed."""
         if self.num_captioned + self.num_failed > 1 or self.num_skipped:
             seconds = time.monotonic() - self.started
             counts = f"captioned {self.num_captioned:,}, skipped {self.num_skipped:,}, failed {self.num_failed:,}"
             speed = f" ({self.num_captioned / seconds:.1f} photos a second)" if self.num_captioned > 1 else ""
             say(f"{counts} in {seconds:.1f} s{speed}")
+        for line in remarks:
+            say(line)
         most = len(self.failures) if self.listed_in is None else _MOST_FAILURES
         list_failures(self.failures, most=most, where=self.listed_in)
 
@@ -117,6 +119,8 @@ class Batch:
                 echo("\t".join([escape_path(job.photo.file_name), *targets]))
         num_jobs = sum(job.needs_caption for job in plan.jobs)
         say(f"would caption {num_jobs:,}, skip {tally.num_skipped:,}, fail {len(tally.failures):,}")
+        for line in self._remarks():
+            say(line)
         list_failures(tally.failures, most=len(tally.failures))
         return 1 if tally.failures else 0
 
@@ -139,7 +143,7 @@ class Batch:
                     if interrupted():
                         raise KeyboardInterrupt
         finally:
-            tally.tell()
+            tally.tell(self._remarks())
         return 1 if tally.num_failed else 0
 
     def watch(self, arrivals: "Arrivals", seconds: float) -> None:
@@ -163,7 +167,10 @@ class Batch:
                     pause = max(seconds, _SHARE_OF_PAUSES * (time.monotonic() - started)) if not plan.jobs else seconds
                     _sleep(pause, interrupted)
         finally:
-            tally.tell()
+            tally.tell(self._remarks())
+
+    def _remarks(self) -> list[str]:
+        return [line for output in self._outputs for line in output.remarks()]
 
     def _plan(self, found: Sequence[Photo | MissingInput]) -> Plan:
         written = {os.path.realpath(path) for path in (self._where.output, self._errors_path) if path is not None}

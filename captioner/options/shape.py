@@ -1,8 +1,11 @@
 """The last shape of a caption that is written."""
 
+import re
 from dataclasses import dataclass
 
 from captioner.options.base import Options, require
+
+_NO_TEXT = re.compile("[^\t -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # of what XML can hold, and sensible
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,7 @@ class ShapeOptions(Options):
             require(
                 len(text.splitlines()) <= 1 and text.rstrip("\r\n") == text, f"{name} must be one line, not {text!r}"
             )
+            require(not _NO_TEXT.search(text), f"{name} must be text without control characters, not {text!r}")
         around = len(self.prefix) + len(self.suffix)
         if self.max_chars is not None:
             require(

@@ -16,6 +16,8 @@ from captioner.outputs.output import Output
 from captioner.outputs.shape import shaped
 from captioner.photos import Photo
 
+_MOST_BYTES = 1 << 20  # of a sidecar that are read; a caption and all its candidates take less
+
 
 class SidecarNames:
     """Which sidecar belongs to a photo: `a.txt` to `a.jpg`, and where `a.png` lies beside it, `a.jpg.txt`.
@@ -98,6 +100,7 @@ class Sidecars(Output):
     """One file a photo, written whole or not at all; what holds something already is a caption."""
 
     suffix: str
+    is_per_photo = True
 
     def __init__(self, names: SidecarNames, shape: ShapeOptions):
         self._names, self._shape = names, shape
@@ -114,14 +117,26 @@ class Sidecars(Output):
         return str(self.path(photo))
 
     def is_settled(self, photo, anew):
+        """Raises: CaptionerError when what lies there is no file, such as a pipe, which is waited for without end."""
         self._owners.check_own(photo)
-        if anew:
-            return False
+        content = self.beginning(photo)
+        return not anew and self.holds_caption(self.path(photo), content)
+
+    def holds_caption(self, path: Path, content: bytes) -> bool:
+        return bool(content.strip())
+
+    def beginning(self, photo: Photo) -> bytes:
+        """Of the file that lies there; empty where there is none. Raises: ImageError when it cannot be read."""
+        path = self.path(photo)
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise ImageError(f"{path}: no sidecar, not even a file")
         try:
-            with self.path(photo).open("rb") as file:
-                return bool(file.read(64).strip())
-        except OSError:
-            return False
+            with path.open("rb") as file:
+                return file.read(_MOST_BYTES)
+        except FileNotFoundError:
+            return b""
+        except OSError as error:  # it may hold a caption: nothing is written over it
+            raise ImageError(f"{path}: cannot be read ({error.strerror or error})") from error
 
     def write(self, photo, caption):
         path = self.path(photo)
@@ -144,19 +159,17 @@ class JsonSidecars(Sidecars):
     suffix = ".json"
 
     def is_settled(self, photo, anew):
-        """Raises: ImageError when another program's JSON lies there, such as a photo album's export."""
         self._owners.check_own(photo)
-        path = self.path(photo)
-        try:
-            content = path.read_bytes()
-        except OSError:
-            return False
+        return self.holds_caption(self.path(photo), self.beginning(photo)) and not anew
+
+    def holds_caption(self, path, content):
+        """Raises: ImageError when another program's JSON lies there, such as a photo album's export."""
         if content.strip():
             try:
                 JsonLines().parse(content.decode())
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ImageError(f"{path}: holds no caption, but something of another program's") from error
-        return bool(content.strip()) and not anew
+        return bool(content.strip())
 
     def content(self, photo, caption):
         return json_line(success_record(os.path.basename(photo.file_name), caption))

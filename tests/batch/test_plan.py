@@ -70,3 +70,21 @@ def test_outputs_are_asked_whether_photos_would_meet():
 
     with pytest.raises(CaptionerError, match=r"^a and b$"):
         plan_jobs([A, MissingInput("x", "gone"), B], [Narrow()], "skip")
+
+
+WHATEVER = [ValueError("no\nway"), RecursionError(), AttributeError("None"), MemoryError(), OSError(5, "gone")]
+
+
+@pytest.mark.parametrize("error", [*WHATEVER, CaptionerError("b: broken"), ImageError("b: broken")])
+def test_whatever_a_photo_raises_it_fails_alone_and_is_named(error):
+    class Touchy(Shelf):
+        def is_settled(self, photo, anew):
+            if photo is B:
+                raise error
+            return False
+
+    for existing in ("skip", "overwrite", "error"):
+        plan = plan_jobs([A, B, C], [Touchy()], existing)
+        assert [job.needs_caption for job in plan.jobs] == [True, False, True]
+        (failure,) = plan.jobs[1].failures
+        assert failure.line.startswith("b: ") and "\n" not in failure.line

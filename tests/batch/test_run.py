@@ -120,3 +120,23 @@ def test_bytes_are_named_by_the_name_they_were_given_by():
 
     (outcome,) = run([Photo("-", b"...")], Notebook(), caption_all=caption_all)
     assert outcome.failures[0].line == "-: broken or cut short"
+
+
+WHATEVER = [ValueError("no\nway"), RecursionError(), AttributeError("None"), AssertionError("no text"), MemoryError()]
+
+
+@pytest.mark.parametrize("error", [*WHATEVER, OSError(5, "gone")])
+def test_whatever_goes_wrong_in_a_photos_own_place_is_its_failure_alone(error):
+    class Places(Notebook):
+        is_per_photo = True
+
+    places = Places({"b": error})
+    outcomes = run([A, B, C], places)
+    assert places.lines[1:] == [("a", "a a"), ("c", "a c")]
+    (failure,) = outcomes[1].failures
+    assert failure.line.startswith("b: ") and "\n" not in failure.line
+
+
+def test_a_stream_that_breaks_ends_the_batch():
+    with pytest.raises(BrokenPipeError):
+        run([A, B], Notebook({"a": BrokenPipeError()}))

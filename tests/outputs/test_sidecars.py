@@ -159,3 +159,39 @@ def test_a_name_too_long_for_a_sidecar_is_one_plain_error(tmp_path):
     (photo,) = photos_of(tmp_path, "a" * 251 + ".jpg")
     with pytest.raises(CaptionerError, match="cannot be written"):
         written(sidecars("caption"), [photo])
+
+
+@pytest.mark.parametrize("kind", ["txt", "caption", "json"])
+def test_a_pipe_in_place_of_a_sidecar_is_not_waited_for(kind, tmp_path):
+    (photo,) = photos_of(tmp_path, "a.jpg")
+    os.mkfifo(tmp_path / f"a.{kind}")
+    for anew in (False, True):
+        with pytest.raises(ImageError, match="no sidecar, not even a file"):
+            sidecars(kind).is_settled(photo, anew)
+
+
+@pytest.mark.parametrize(
+    "content", [b"[" * 200_000, b'{"a":' * 100_000, b"\xff\xfe{\0", b'{"file_name": "a", "text": "' + b"b" * (1 << 20)]
+)
+def test_json_of_any_kind_that_is_no_caption_is_another_programs(content, tmp_path):
+    (photo,) = photos_of(tmp_path, "a.jpg")
+    (tmp_path / "a.json").write_bytes(content)
+    with pytest.raises(ImageError, match="holds no caption, but something of another program's"):
+        sidecars("json").is_settled(photo, anew=True)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of others")
+def test_a_sidecar_that_cannot_be_read_is_not_written_over():
+    with open_folder() as folder:
+        (photo,) = photos_of(folder, "a.jpg")
+        (folder / "a.txt").write_text("a person's")
+        (folder / "a.txt").chmod(0o600)
+        with as_nobody(), pytest.raises(ImageError, match=r"a\.txt: cannot be read \(Permission denied\)"):
+            sidecars("txt").is_settled(photo, anew=False)
+
+
+def test_a_private_sidecar_stays_private(tmp_path):
+    (photo,) = photos_of(tmp_path, "a.jpg")
+    (tmp_path / "a.txt").touch(0o600)
+    written(sidecars("txt"), [photo])
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o600

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
+MAX_BYTES = 1 << 26  # of a block that is read; XMP with masks of painted strokes has a few megabytes
+MAX_PARTS = 1 << 18  # chunks or segments of a file: libpng writes 8 KB into each, which makes 2 GB
 _PIECE = 1 << 20  # bytes copied at a time
 
 
@@ -36,12 +38,15 @@ Data = bytes | FileBytes
 class Blocks:
     """The blocks of a photo in which captions live; empty where there is none.
 
-    xmp: the packet. exif: a TIFF structure, which a TIFF file is itself. iims: IPTC datasets, of every place.
+    xmp: the packet that is written into. exif: a TIFF structure, likewise; a TIFF file is one itself. iims: IPTC
+    datasets, of every place. other_xmps, other_exifs: further ones, which are only read.
     """
 
     xmp: bytes = b""
     exif: Data = b""
     iims: tuple[bytes, ...] = ()
+    other_xmps: tuple[bytes, ...] = ()
+    other_exifs: tuple[bytes, ...] = ()
 
 
 class Splice(NamedTuple):
@@ -86,6 +91,12 @@ def write_spliced(data: FileBytes, splices: Iterable[Splice], target: BinaryIO) 
 
 def _in_order(splices: Iterable[Splice]) -> list[Splice]:
     return sorted(splices, key=lambda splice: (splice.start, splice.stop))
+
+
+def check_size(size: int, what: str) -> None:
+    """Raises: BrokenMetadata for more bytes than honest metadata have."""
+    if size > MAX_BYTES:
+        raise BrokenMetadata(f"{what} of {size / 1e6:,.0f} MB, more than the {MAX_BYTES / 1e6:,.0f} MB that are read")
 
 
 def unpack(layout: str, data: Data, at: int, what: str) -> tuple:

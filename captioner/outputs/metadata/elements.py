@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from captioner.outputs.metadata.blocks import BrokenMetadata, Splice
+from captioner.outputs.metadata.blocks import BrokenMetadata, Splice, check_size
 
 XML = "http://www.w3.org/XML/1998/namespace"
-_START_TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""")
-_ATTRIBUTE = re.compile(rb"""\s+([^\s=]+)\s*=\s*(?:"[^"]*"|'[^']*')""")
+MAX_ELEMENTS = 200_000  # and attributes together: each takes half a kilobyte of memory
+MAX_DEPTH = 100
+# possessive, and only from the first blank on: without either, long runs of blanks take quadratic time
+_START_TAG = re.compile(rb"""<(?:[^"'>]++|"[^"]*+"|'[^']*+')*+>""")
+_ATTRIBUTE = re.compile(rb"""(?<!\s)\s++([^\s=]++)\s*+=\s*+(?:"[^"]*+"|'[^']*+')""")
 _NO_XML_TEXT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # XML 1.0, 2.2
 
 
@@ -41,6 +44,17 @@ class Element:
             yield element
             waiting += reversed(element.children)
 
+    def outermost(self, name: str) -> list["Element"]:
+        """Of that name, below this one and in no other of that name."""
+        found, waiting = [], [self]
+        while waiting:
+            element = waiting.pop()
+            if element.name == name and element is not self:
+                found.append(element)
+            else:
+                waiting += reversed(element.children)
+        return found
+
     @property
     def text(self) -> str:
         return "".join(piece for element in self.walk() for piece in element.own_text)
@@ -59,13 +73,21 @@ class Element:
 def parse(data: bytes) -> Element:
     """The root element of an XML document in UTF-8.
 
-    Raises: BrokenMetadata when it is not well-formed, not UTF-8, or brings a document type.
+    Raises: BrokenMetadata when it is not well-formed, not UTF-8, brings a document type, or is too large, too deep or
+    of too many elements to be honest.
     """
+    check_size(len(data), "XMP")
+    num_parts = 0
     parser = expat.ParserCreate("UTF-8", namespace_separator=" ")
+    parser.buffer_text = True  # else every line of a text is a piece of its own
     top = Element("", {}, 0)
     path = [top]
 
     def begin(name: str, attributes: dict[str, str]) -> None:
+        nonlocal num_parts
+        num_parts += 1 + len(attributes)
+        if num_parts > MAX_ELEMENTS or len(path) > MAX_DEPTH:
+            raise BrokenMetadata(f"XMP of more than {MAX_ELEMENTS:,} elements, or nested more than {MAX_DEPTH} deep")
         start = parser.CurrentByteIndex
         element = Element(name, attributes, start, inside=_START_TAG.match(data, start).end())
         path[-1].children.append(element)
@@ -81,8 +103,8 @@ def parse(data: bytes) -> Element:
         path[-1].own_text.append(text)
 
     def refuse_other_encodings(_version: str, encoding: str | None, _standalone: int) -> None:
-        if encoding and encoding.upper() not in ("UTF-8", "UTF8"):
-            raise BrokenMetadata(f"XMP in {encoding}, which is not UTF-8")
+        if encoding and not encoding.upper().startswith(("UTF", "US-ASCII")):  # which of them, the bytes tell
+            raise BrokenMetadata(f"XMP in {encoding}, which is not Unicode")
 
     def refuse_document_type(*_: object) -> None:
         raise BrokenMetadata("XMP with a document type (DTD), which has no place there")

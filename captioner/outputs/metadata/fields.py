@@ -1,5 +1,6 @@
 """The fields of a photo, and whose words stand in them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from captioner.outputs.metadata.xmp import PROPERTIES, Words
@@ -34,17 +35,26 @@ class CaptionsWritten:
     """written: the fields that now hold the text they were given. kept: those left to the person who wrote in them.
 
     is_changed: whether the file is another one than before; one that held every text already is not touched.
+    is_in_xmp_only: whether the description is not in EXIF, which has no room or could not be changed without loss.
+    had_links: whether the file that was replaced has further names (hard links), which still lead to it.
     """
 
     written: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     is_changed: bool = False
+    is_in_xmp_only: bool = False
+    had_links: bool = False
 
 
-def judged(words: Words, *elsewhere: str) -> Found:
-    """Ours as long as every text, of the packet and of other places, is the one that the mark says we wrote."""
-    texts = [text for text in (*words.texts, *elsewhere) if text.strip()]
-    theirs = [text for text in texts if text.strip() != words.mark.strip()]
+def judged(words: Words, *elsewhere: str, others: Sequence[Words] = ()) -> Found:
+    """Ours as long as every text, of the packet and of other places, is one that a mark says we wrote.
+
+    others: what further packets say.
+    """
+    texts = [*words.texts, *elsewhere, *(text for other in others for text in other.texts)]
+    texts = [text for text in texts if text.strip()]
+    marks = {each.mark.strip() for each in (words, *others)}
+    theirs = [text for text in texts if text.strip() not in marks]
     if theirs:
         return Found(theirs[0])
     return Found(texts[0], is_ours=True) if texts else Found()

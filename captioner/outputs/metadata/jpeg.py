@@ -1,12 +1,14 @@
 """JPEG: segments in front of the picture (ITU T.81, annex B; XMP part 3, 1.1.3; Exif 2.32, 4.7; CIPA DC-007, MPF)."""
 
+import re
 import struct
 from typing import NamedTuple
 
 from captioner.outputs.metadata import tiff
-from captioner.outputs.metadata.blocks import Blocks, BrokenMetadata, Data, Splice, unpack
+from captioner.outputs.metadata.blocks import MAX_PARTS, Blocks, BrokenMetadata, Data, Splice, unpack
 from captioner.outputs.metadata.iim import iim_of_resources
-from captioner.outputs.metadata.xmp import without_padding
+from captioner.outputs.metadata.previews import find_anchor
+from captioner.outputs.metadata.xmp import padded, without_padding
 
 EXIF = b"Exif\0\0"
 XMP = b"http://ns.adobe.com/xap/1.0/\0"
@@ -18,6 +20,8 @@ MOST_EXIF = 0xFFFF - 2 - len(EXIF)
 _APP0, _APP1, _APP2, _APP13, _SOS, _EOI, _SOI = 0xE0, 0xE1, 0xE2, 0xED, 0xDA, 0xD9, 0xD8
 _ALONE = {0x01, *range(0xD0, 0xD8)}  # TEM and RSTn have no length, T.81 B.1.1.3
 _MP_ENTRIES = 0xB002
+_LIKE_EXIF = re.compile(rb".{0,4}Exif\0", re.DOTALL | re.IGNORECASE)  # which some readers take for it
+_FILL_PIECE = 1 << 16  # bytes that are looked at together
 
 
 class Segment(NamedTuple):
@@ -37,13 +41,11 @@ class Segment(NamedTuple):
 def read_segments(data: Data) -> list[Segment]:
     """All before the first scan. Raises: BrokenMetadata."""
     segments, at = [], 2
-    while True:
+    for _ in range(MAX_PARTS):
+        at = _behind_fill(data, at)
         mark, marker = unpack(">BB", data, at, "a JPEG segment")
         if mark != 0xFF or marker in (0x00, _SOI, _EOI):
             raise BrokenMetadata("broken JPEG (no segment where one must begin)")
-        if marker == 0xFF:  # fill bytes, T.81 B.1.1.2
-            at += 1
-            continue
         if marker == _SOS:
             return segments
         size = 0 if marker in _ALONE else unpack(">H", data, at + 2, "a JPEG segment")[0]
@@ -52,6 +54,18 @@ def read_segments(data: Data) -> list[Segment]:
         if marker not in _ALONE:
             segments.append(Segment(marker, at, at + 2 + size, data[at + 4 : min(at + 2 + size, at + 4 + len(XMP))]))
         at += 2 + size
+    raise BrokenMetadata(f"broken JPEG (more than {MAX_PARTS:,} segments)")
+
+
+def _behind_fill(data: Data, at: int) -> int:
+    """Where the last of the bytes 0xFF stands that begin there; all before it are fill bytes (T.81 B.1.1.2)."""
+    start = at
+    while piece := data[at : at + _FILL_PIECE]:
+        left = piece.lstrip(b"\xff")
+        at += len(piece) - len(left)
+        if left:
+            break
+    return max(start, at - 1)
 
 
 def _named(segments: list[Segment], marker: int, name: bytes) -> list[Segment]:
@@ -61,37 +75,48 @@ def _named(segments: list[Segment], marker: int, name: bytes) -> list[Segment]:
 def read_blocks(data: Data) -> Blocks:
     """Raises: BrokenMetadata."""
     segments = read_segments(data)
-    xmp, exif = _named(segments, _APP1, XMP), _named(segments, _APP1, EXIF)
+    xmps = [segment.content(data)[len(XMP) :] for segment in _named(segments, _APP1, XMP)] or [b""]
+    exifs = [segment.content(data)[len(EXIF) :] for segment in _named(segments, _APP1, EXIF)] or [b""]
     photoshop = [s.content(data)[len(PHOTOSHOP) :] for s in _named(segments, _APP13, PHOTOSHOP)]
     return Blocks(
-        xmp=xmp[0].content(data)[len(XMP) :] if xmp else b"",
-        exif=exif[0].content(data)[len(EXIF) :] if exif else b"",
+        xmp=xmps[0],
+        exif=exifs[0],
         iims=(iim_of_resources(b"".join(photoshop)),),  # resources may go on in the next segment
+        other_xmps=tuple(xmps[1:]),
+        other_exifs=tuple(exifs[1:]),
     )
 
 
 def replace_blocks(data: Data, xmp: bytes | None, description: bytes | None) -> list[Splice]:
     """What puts that packet and that ImageDescription into the photo; None leaves one as it is.
 
-    From the first scan on nothing changes, nor do further parts of a long packet (ExtendedXMP).
+    From the first scan on nothing changes, nor do further parts of a long packet (ExtendedXMP). What EXIF leads to
+    behind the picture stays as far from EXIF as it was.
     Raises: BrokenMetadata.
     """
     segments = read_segments(data)
     old_xmp, old_exif = _named(segments, _APP1, XMP), _named(segments, _APP1, EXIF)
+    anchor = find_anchor(data, segments[-1].stop, old_exif[0].start, old_exif[0].stop) if old_exif else None
     splices = []
     if description is not None:
         if len(old_exif) > 1:
             raise BrokenMetadata("its EXIF goes over several segments, which cannot be added to")
+        if not old_exif and any(s.marker == _APP1 and _LIKE_EXIF.match(s.name) for s in segments):
+            raise BrokenMetadata("its EXIF begins in a way of its own, and a new one would hide it")
         exif = tiff.described(old_exif[0].content(data)[len(EXIF) :] if old_exif else b"", description)
         if len(exif) > MOST_EXIF:
             raise BrokenMetadata("no room for a description in its EXIF (a JPEG takes 64 KB)")
         splices.append(_splice(old_exif, _exif_place(segments), EXIF + exif))
     if xmp is not None:
+        if old_xmp and anchor is not None and old_xmp[0].stop > anchor:
+            xmp = padded(xmp, old_xmp[0].size - len(XMP))
         if len(xmp) > MOST_XMP:
             xmp = without_padding(xmp)
         if len(xmp) > MOST_XMP:
             raise BrokenMetadata(f"no room for a caption in its XMP (a JPEG takes {MOST_XMP} bytes)")
-        splices.append(_splice(old_xmp, _xmp_place(segments, old_exif), XMP + xmp))
+        splices.append(_splice(old_xmp, _xmp_place(segments, old_exif, anchor), XMP + xmp))
+    if anchor is not None and any(splice.growth and splice.stop > anchor for splice in splices):
+        raise BrokenMetadata("a preview behind its end, to which its EXIF leads, would not be found again")
     return [*splices, *_told_to_index(data, segments, splices)]
 
 
@@ -110,11 +135,11 @@ def _exif_place(segments: list[Segment]) -> int:
     return place
 
 
-def _xmp_place(segments: list[Segment], exif: list[Segment]) -> int:
-    """Behind JFIF and EXIF, and before MPF in any case."""
+def _xmp_place(segments: list[Segment], exif: list[Segment], anchor: int | None) -> int:
+    """Behind JFIF and EXIF, of which no segment may be parted from the next, but before MPF and before an anchor."""
     mpf = _named(segments, _APP2, MPF)
-    is_behind_exif = exif and not (mpf and mpf[0].start < exif[0].start)
-    return exif[0].stop if is_behind_exif else _exif_place(segments)
+    is_behind_exif = exif and anchor is None and not (mpf and mpf[0].start < exif[-1].start)
+    return exif[-1].stop if is_behind_exif else _exif_place(segments)
 
 
 def _told_to_index(data: Data, segments: list[Segment], splices: list[Splice]) -> list[Splice]:

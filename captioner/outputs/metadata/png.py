@@ -2,14 +2,23 @@
 
 import struct
 import zlib
+from contextlib import suppress
 from typing import NamedTuple
 
 from captioner.outputs.metadata import tiff
-from captioner.outputs.metadata.blocks import Blocks, BrokenMetadata, Data, Splice, unpack
+from captioner.outputs.metadata.blocks import MAX_PARTS, Blocks, BrokenMetadata, Data, Splice, check_size, unpack
+from captioner.outputs.metadata.png_texts import (
+    MAX_KEYWORD,
+    XMP_KEYWORD,
+    Profile,
+    is_profile,
+    may_be_exif,
+    read_profile,
+    read_text,
+)
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-XMP_KEYWORD = b"XML:com.adobe.xmp\0"
-_MOST_XMP = 1 << 26  # bytes that a compressed packet may become: more is made to fill memory
+_XMP_BEGINNING = XMP_KEYWORD + b"\0"
 
 
 class Chunk(NamedTuple):
@@ -17,8 +26,13 @@ class Chunk(NamedTuple):
     start: int
     stop: int
 
+    def head(self, data: Data, size: int) -> bytes:
+        """The first bytes of its content."""
+        return data[self.start + 8 : min(self.start + 8 + size, self.stop - 4)]
+
     def content(self, data: Data) -> bytes:
-        """Raises: BrokenMetadata when it is not what its checksum says."""
+        """Raises: BrokenMetadata when it is not what its checksum says, or too large to be metadata."""
+        check_size(self.stop - self.start, f"a PNG chunk {self.type!r}")
         content = data[self.start + 8 : self.stop - 4]
         if zlib.crc32(self.type + content) != int.from_bytes(data[self.stop - 4 : self.stop]):
             raise BrokenMetadata(f"broken PNG (the checksum of its {self.type.decode()} is wrong)")
@@ -33,6 +47,8 @@ def read_chunks(data: Data) -> list[Chunk]:
         stop = at + 12 + size
         if not (type_.isascii() and type_.isalpha()) or stop > len(data):
             raise BrokenMetadata("broken PNG (a chunk is cut short)")
+        if len(chunks) == MAX_PARTS:
+            raise BrokenMetadata(f"broken PNG (more than {MAX_PARTS:,} chunks)")
         chunks.append(Chunk(type_, at, stop))
         at = stop
     if chunks[0].type != b"IHDR" or not any(chunk.type == b"IDAT" for chunk in chunks):
@@ -41,10 +57,19 @@ def read_chunks(data: Data) -> list[Chunk]:
 
 
 def read_blocks(data: Data) -> Blocks:
-    """Raises: BrokenMetadata."""
+    """A packet in another chunk than its own is taken for it where there is no other. Raises: BrokenMetadata."""
     chunks = read_chunks(data)
-    xmp, exif = _find_xmp(data, chunks), _find_exif(chunks)
-    return Blocks(xmp=_packet(xmp.content(data)) if xmp else b"", exif=exif.content(data) if exif else b"")
+    profiles = _read_profiles(data, chunks)
+    xmps = [read_text(b"iTXt", chunk.content(data)) for chunk in _find_xmps(data, chunks)]
+    xmps += [profile.content for profile in profiles if profile.kind == "xmp"]
+    exifs = [profile.content for profile in profiles if profile.kind == "exif"]
+    return Blocks(
+        xmp=xmps[0] if xmps else b"",
+        exif=_exif(data, chunks),
+        iims=tuple(profile.content for profile in profiles if profile.kind == "iim"),
+        other_xmps=tuple(xmps[1:]),
+        other_exifs=tuple(exifs),
+    )
 
 
 def replace_blocks(data: Data, xmp: bytes | None, description: bytes | None) -> list[Splice]:
@@ -57,11 +82,15 @@ def replace_blocks(data: Data, xmp: bytes | None, description: bytes | None) -> 
     splices = []
     if description is not None:
         old = _find_exif(chunks)
+        if old is None and any(may_be_exif(chunk.type, chunk.content(data)) for chunk in _profiles(data, chunks)):
+            raise BrokenMetadata("its EXIF is a text, which an EXIF chunk would hide, the photo's orientation with it")
         exif = tiff.described(old.content(data) if old else b"", description)
         splices.append(_splice(old, place, b"eXIf", exif))
     if xmp is not None:
         # not compressed, no language, no translated keyword: XMP part 3, 1.1.5
-        splices.append(_splice(_find_xmp(data, chunks), place, b"iTXt", XMP_KEYWORD + b"\0\0\0\0" + xmp))
+        splices.append(
+            _splice(next(iter(_find_xmps(data, chunks)), None), place, b"iTXt", _XMP_BEGINNING + b"\0\0\0\0" + xmp)
+        )
     return splices
 
 
@@ -75,26 +104,28 @@ def _find_exif(chunks: list[Chunk]) -> Chunk | None:
     return next((chunk for chunk in chunks if chunk.type == b"eXIf"), None)
 
 
-def _find_xmp(data: Data, chunks: list[Chunk]) -> Chunk | None:
-    for chunk in chunks:
-        if chunk.type == b"iTXt" and data[chunk.start + 8 : chunk.start + 8 + len(XMP_KEYWORD)] == XMP_KEYWORD:
-            return chunk
-    return None
+def _exif(data: Data, chunks: list[Chunk]) -> bytes:
+    """Empty where its checksum is wrong: the picture is whole without it, and nobody can read it."""
+    chunk = _find_exif(chunks)
+    with suppress(BrokenMetadata):
+        return chunk.content(data) if chunk else b""
+    return b""
 
 
-def _packet(content: bytes) -> bytes:
-    """The text of an iTXt chunk (PNG 11.3.3.4): keyword, flag, method, language, translated keyword, text."""
-    flags, rest = content[len(XMP_KEYWORD) :][:2], content[len(XMP_KEYWORD) + 2 :]
-    parts = rest.split(b"\0", 2)
-    if len(flags) != 2 or len(parts) != 3 or flags[0] > 1:
-        raise BrokenMetadata("broken PNG (its XMP is cut short)")
-    if flags[0] == 0:
-        return parts[2]
-    try:
-        inflater = zlib.decompressobj()
-        packet = inflater.decompress(parts[2], _MOST_XMP)
-    except zlib.error as error:
-        raise BrokenMetadata(f"broken PNG (its XMP cannot be decompressed: {error})") from error
-    if not inflater.eof:
-        raise BrokenMetadata("broken PNG (its compressed XMP is cut short, or endless)")
-    return packet
+def _find_xmps(data: Data, chunks: list[Chunk]) -> list[Chunk]:
+    texts = (chunk for chunk in chunks if chunk.type == b"iTXt")
+    return [chunk for chunk in texts if chunk.head(data, len(_XMP_BEGINNING)) == _XMP_BEGINNING]
+
+
+def _read_profiles(data: Data, chunks: list[Chunk]) -> list[Profile]:
+    """Those that can be read: the picture is whole without the others."""
+    found = []
+    for chunk in _profiles(data, chunks):
+        with suppress(BrokenMetadata):
+            profile = read_profile(chunk.type, chunk.content(data))
+            found += [profile] if profile else []
+    return found
+
+
+def _profiles(data: Data, chunks: list[Chunk]) -> list[Chunk]:
+    return [chunk for chunk in chunks if is_profile(chunk.type, chunk.head(data, MAX_KEYWORD))]

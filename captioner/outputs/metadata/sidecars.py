@@ -6,7 +6,7 @@ from pathlib import Path
 
 from captioner.errors import CaptionerError, ImageError
 from captioner.files import written_whole
-from captioner.outputs.metadata.blocks import BrokenMetadata, FileBytes, Splice
+from captioner.outputs.metadata.blocks import BrokenMetadata, FileBytes, Splice, check_size
 from captioner.outputs.metadata.fields import (
     CaptionsFound,
     CaptionsWritten,
@@ -43,22 +43,34 @@ def read_xmp_sidecar(sidecar_path: str | os.PathLike) -> CaptionsFound:
         raise CaptionerError(f"{sidecar_path}: {error}") from error
 
 
+def read_sidecar_captions(photo_path: str | os.PathLike | None, sidecar_path: str | os.PathLike) -> CaptionsFound:
+    """What `write_xmp_sidecar` goes by: the sidecar's fields, where there is one, and a person's words in the photo.
+
+    Raises: CaptionerError when the sidecar cannot be read, or is broken.
+    """
+    found = read_xmp_sidecar(sidecar_path) if os.path.lexists(sidecar_path) else CaptionsFound()
+    return first_human(found, _found_in_photo(photo_path))
+
+
 def write_xmp_sidecar(
-    photo_path: str | os.PathLike, sidecar_path: str | os.PathLike, texts: dict[str, str], replace_human: bool = False
+    photo_path: str | os.PathLike | None,
+    sidecar_path: str | os.PathLike,
+    texts: dict[str, str],
+    replace_human: bool = False,
 ) -> CaptionsWritten:
     """Makes the sidecar of a photo, or merges the texts into it; all else in it stays.
 
     A field is left alone in which a person wrote, in the sidecar or in the photo itself: programs that know
     sidecars show what they say in place of what the photo says.
-    texts: by field, of FIELDS. replace_human: a person's words give way, too.
-    Raises: CaptionerError when it cannot be read or written, or is broken; it is the old one then.
+    photo_path: None for a photo that is no file. texts: by field, of FIELDS. replace_human: a person's words give way,
+    too. Raises: CaptionerError when it cannot be read or written, or is broken; it is the old one then.
     """
     check_texts(texts)
     sidecar_path = Path(sidecar_path)
     is_new = not os.path.lexists(sidecar_path)
     packet, status = (b"", None) if is_new else _read(sidecar_path)
     try:
-        found = first_human(_found(packet), _found_in_photo(Path(photo_path)))
+        found = first_human(_found(packet), _found_in_photo(photo_path))
         writing = fields_to_write(texts, found, replace_human)
         new = with_captions(META if is_blank(packet) else packet, writing) if writing else packet
     except BrokenMetadata as error:
@@ -77,7 +89,9 @@ def _found(packet: bytes) -> CaptionsFound:
     return CaptionsFound(judged(words["alt"]), judged(words["description"]))
 
 
-def _found_in_photo(photo_path: Path) -> CaptionsFound:
+def _found_in_photo(photo_path: str | os.PathLike | None) -> CaptionsFound:
+    if photo_path is None:
+        return CaptionsFound()
     with suppress(ImageError):  # a format of which we read no metadata, or broken: the sidecar is all there is
         return read_captions(photo_path)
     return CaptionsFound()
@@ -89,7 +103,10 @@ def _read(path: Path) -> tuple[bytes, os.stat_result]:
             raise CaptionerError(f"{path}: no XMP sidecar, not even a file")
         with path.open("rb") as file:
             data = FileBytes(file)
+            check_size(len(data), "an XMP sidecar")
             return data[:], data.status
+    except BrokenMetadata as error:
+        raise CaptionerError(f"{path}: {error}") from error
     except FileNotFoundError as error:
         raise CaptionerError(f"{path}: no such file") from error
     except OSError as error:

@@ -4,7 +4,7 @@ import struct
 from typing import NamedTuple
 
 from captioner.outputs.metadata import tiff
-from captioner.outputs.metadata.blocks import Blocks, BrokenMetadata, Data, Splice, unpack
+from captioner.outputs.metadata.blocks import MAX_PARTS, Blocks, BrokenMetadata, Data, Splice, check_size, unpack
 from captioner.outputs.metadata.jpeg import EXIF as EXIF_PREFIX
 
 _EXIF_FLAG, _XMP_FLAG, _ALPHA_FLAG = 0x08, 0x04, 0x10  # of the first byte of VP8X, RFC 9649, 2.7
@@ -18,7 +18,13 @@ class Chunk(NamedTuple):
     size: int
 
     def content(self, data: Data) -> bytes:
+        """Raises: BrokenMetadata when it is too large to be metadata."""
+        check_size(self.size, f"a WebP chunk {self.type!r}")
         return data[self.start + 8 : self.start + 8 + self.size]
+
+    def head(self, data: Data) -> bytes:
+        """The first ten bytes of its content, which describe a picture."""
+        return data[self.start + 8 : self.start + 8 + min(self.size, 10)]
 
 
 def read_chunks(data: Data) -> list[Chunk]:
@@ -31,6 +37,8 @@ def read_chunks(data: Data) -> list[Chunk]:
         type_, size = unpack("<4sI", data, at, "a WebP chunk")
         if at + 8 + size > end:
             raise BrokenMetadata("broken WebP (a chunk is cut short)")
+        if len(chunks) == MAX_PARTS:
+            raise BrokenMetadata(f"broken WebP (more than {MAX_PARTS:,} chunks)")
         chunks.append(Chunk(type_, at, min(at + 8 + size + size % 2, end), size))
         at += 8 + size + size % 2
     if not chunks or chunks[0].type not in _EXTENDED:
@@ -41,11 +49,9 @@ def read_chunks(data: Data) -> list[Chunk]:
 def read_blocks(data: Data) -> Blocks:
     """Raises: BrokenMetadata."""
     chunks = read_chunks(data)
-    xmp, exif = _find(chunks, b"XMP "), _find(chunks, b"EXIF")
-    return Blocks(
-        xmp=xmp.content(data) if xmp else b"",
-        exif=exif.content(data).removeprefix(EXIF_PREFIX) if exif else b"",
-    )
+    xmps = [chunk.content(data) for chunk in chunks if chunk.type == b"XMP "] or [b""]
+    exifs = [chunk.content(data).removeprefix(EXIF_PREFIX) for chunk in chunks if chunk.type == b"EXIF"] or [b""]
+    return Blocks(xmp=xmps[0], exif=exifs[0], other_xmps=tuple(xmps[1:]), other_exifs=tuple(exifs[1:]))
 
 
 def replace_blocks(data: Data, xmp: bytes | None, description: bytes | None) -> list[Splice]:
@@ -101,7 +107,7 @@ def _canvas(width: int, height: int, has_alpha: bool) -> bytes:
 
 def _of_lossy(data: Data, chunk: Chunk) -> bytes:
     """RFC 6386, 9.1: a start code behind three bytes, then width and height in 14 bits each."""
-    start_code, width, height = unpack("<3sHH", chunk.content(data)[:10], 3, "the WebP picture")
+    start_code, width, height = unpack("<3sHH", chunk.head(data), 3, "the WebP picture")
     width, height = width & 0x3FFF, height & 0x3FFF
     if start_code != b"\x9d\x01\x2a" or not (width and height):
         raise BrokenMetadata("broken WebP (its picture has no header)")
@@ -110,7 +116,7 @@ def _of_lossy(data: Data, chunk: Chunk) -> bytes:
 
 def _of_lossless(data: Data, chunk: Chunk) -> bytes:
     """RFC 9649, 3.4: a signature, then width less one, height less one (14 bits each), and whether alpha is used."""
-    signature, bits = unpack("<BI", chunk.content(data)[:5], 0, "the WebP picture")
+    signature, bits = unpack("<BI", chunk.head(data)[:5], 0, "the WebP picture")
     if signature != 0x2F:
         raise BrokenMetadata("broken WebP (its picture has no header)")
     return _canvas((bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1, has_alpha=bool(bits >> 28 & 1))

@@ -19,6 +19,7 @@ from captioner.outputs.metadata.elements import (
     with_last,
     without_attribute,
 )
+from captioner.outputs.metadata.unicode_forms import form_of, in_form, in_utf_8
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 _DEFAULT = "x-default"
@@ -75,23 +76,28 @@ def read_words(packet: bytes) -> dict[str, Words]:
     """Words by field. An empty packet has none. Raises: BrokenMetadata."""
     if is_blank(packet):
         return {field: Words() for field in PROPERTIES}
-    rdf = _rdf(packet)
+    rdf = _rdf(in_utf_8(packet, form_of(packet)))
     found = {}
     for field, (caption, mark) in PROPERTIES.items():
         elements, attributes = _occurrences(rdf, caption)
         texts = [element.attributes[caption.name] for element in attributes]
         for element in elements:
-            items = sorted(_items(element), key=lambda item: _language(item) != _DEFAULT)
+            items = sorted(element.outermost(f"{RDF} li"), key=lambda item: _language(item) != _DEFAULT)
             texts += [item.text for item in items or [element]]
         found[field] = Words(tuple(text for text in texts if text.strip()), _simple(rdf, mark))
     return found
 
 
 def with_captions(packet: bytes, texts: dict[str, str]) -> bytes:
-    """The packet with those texts, by field, as default language and as mark; every other byte stays.
+    """The packet with those texts, by field, as default language and as mark; every other byte stays, and its form.
 
     Items of other languages stay, but for those that hold our own last text. Raises: BrokenMetadata.
     """
+    form = form_of(packet)
+    return in_form(_with_captions(in_utf_8(packet, form), texts), form)
+
+
+def _with_captions(packet: bytes, texts: dict[str, str]) -> bytes:
     rdf = _rdf(packet)
     splices, missing = [], []  # what is missing comes as one further rdf:Description
     for field, text in texts.items():
@@ -126,8 +132,18 @@ def _changes(
 
 def without_padding(packet: bytes) -> bytes:
     """The packet without the blanks that are kept before its end for growing in place (XMP part 1, 7.3.2)."""
-    head, end, tail = packet.rpartition(b"<?xpacket end=")
-    return head.rstrip(_BLANK) + b"\n" * bool(head) + end + tail
+    form = form_of(packet)
+    head, end, tail = in_utf_8(packet, form).rpartition(b"<?xpacket end=")
+    return in_form(head.rstrip(_BLANK) + b"\n" * bool(head) + end + tail, form)
+
+
+def padded(packet: bytes, size: int) -> bytes:
+    """The packet with blanks before its end that make it that many bytes, or as it is where that cannot be."""
+    packet = packet if len(packet) == size else without_padding(packet)
+    form = form_of(packet)
+    head, end, tail = in_utf_8(packet, form).rpartition(b"<?xpacket end=")
+    blanks, rest = divmod(size - len(packet), len(in_form(b" ", form)))
+    return packet if rest or blanks < 0 or not head else in_form(head + b" " * blanks + end + tail, form)
 
 
 def _rdf(packet: bytes) -> Element:
@@ -149,11 +165,6 @@ def _simple(rdf: Element, property_: Property) -> str:
     elements, attributes = _occurrences(rdf, property_)
     texts = [element.text for element in elements] + [element.attributes[property_.name] for element in attributes]
     return texts[0] if texts else ""
-
-
-def _items(element: Element) -> list[Element]:
-    """Of a language alternative, or of what stands in its place."""
-    return [item for item in element.walk() if item.name == f"{RDF} li"]
 
 
 def _language(item: Element) -> str:

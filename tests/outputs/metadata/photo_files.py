@@ -7,6 +7,7 @@ import shutil
 import struct
 import subprocess
 import warnings
+import zlib
 
 import numpy as np
 import pytest
@@ -106,6 +107,10 @@ FILES = {
     "bigtiff.tif": lambda: tiff_bytes("<", is_big=True, is_tiled=True, num_pages=2),
     "compressed.tif": lambda: _saved(image(), "TIFF", compression="tiff_lzw"),
 }
+
+
+def png_chunk(type_, content):
+    return struct.pack(">I", len(content)) + type_ + content + struct.pack(">I", zlib.crc32(type_ + content))
 
 
 def frames(data):

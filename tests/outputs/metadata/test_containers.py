@@ -5,12 +5,13 @@ import struct
 import zlib
 
 import pytest
-from photo_files import FILES, frames, image
+from photo_files import FILES, frames, image, png_chunk
 from PIL import Image
 
-from captioner.outputs.metadata import iim, jpeg, png, tiff, webp
+from captioner.outputs.metadata import blocks, iim, jpeg, png, png_texts, tiff, webp
 from captioner.outputs.metadata.blocks import BrokenMetadata, spliced
 
+XMP = png_texts.XMP_KEYWORD + b"\0"
 MODULES = {".jpg": jpeg, ".png": png, ".webp": webp}
 NAMES = [name for name in FILES if not name.endswith(".tif")]
 
@@ -37,9 +38,9 @@ def test_blocks_that_are_put_in_are_read_back_and_replaced(name, packet, photo_b
     module, data = module_of(name), photo_bytes[name]
     once = replaced(module, data, packet, b"a dog")
     twice = replaced(module, once, packet + b" more", b"a dog runs on")
-    for blocks, text in ((module.read_blocks(once), b"a dog\0"), (module.read_blocks(twice), b"a dog runs on\0")):
-        assert blocks.xmp == packet + b" more" * (text != b"a dog\0")
-        assert tiff.read_tag(blocks.exif, 270) == text
+    for found, text in ((module.read_blocks(once), b"a dog\0"), (module.read_blocks(twice), b"a dog runs on\0")):
+        assert found.xmp == packet + b" more" * (text != b"a dog\0")
+        assert tiff.read_tag(found.exif, 270) == text
     assert frames(data) is not None
     assert frames(once) == frames(twice) == frames(data)
     assert replaced(module, twice, packet, b"a dog") == once
@@ -129,6 +130,34 @@ def test_fill_bytes_before_a_marker_are_no_harm(photo_bytes):
     assert jpeg.read_blocks(replaced(jpeg, filled, b"<x/>")).xmp == b"<x/>"
 
 
+def test_very_many_fill_bytes_take_no_time(photo_bytes):
+    data = photo_bytes["bare.jpg"]
+    filled = data[:2] + b"\xff" * 30_000_000 + data[2:]
+    assert markers(filled) == markers(data)
+    with pytest.raises(BrokenMetadata, match="a JPEG segment is cut short"):
+        jpeg.read_segments(filled[:20_000_000])
+
+
+def test_more_parts_than_any_photo_has_are_refused(photo_bytes):
+    many = blocks.MAX_PARTS + 1
+    with pytest.raises(BrokenMetadata, match=r"more than 262,144 segments"):
+        jpeg.read_segments(b"\xff\xd8" + b"\xff\xe0\0\2" * many)
+    with pytest.raises(BrokenMetadata, match=r"more than 262,144 chunks"):
+        png.read_chunks(photo_bytes["bare.png"][:33] + png_chunk(b"IDAT", b"") * many)
+    with pytest.raises(BrokenMetadata, match=r"more than 262,144 chunks"):
+        webp.read_chunks(b"RIFF" + struct.pack("<I", 4 + 8 * many) + b"WEBP" + b"VP8X\0\0\0\0" * many)
+
+
+@pytest.mark.parametrize("name", ["bare.png", "lossy.webp", "little.tif"])
+def test_a_block_that_is_too_large_for_metadata_is_not_read(name, photo_bytes, monkeypatch):
+    data = photo_bytes[name]
+    module = tiff if name.endswith("tif") else module_of(name)
+    data = spliced(data, module.replace_blocks(data, b"<x>" + b" " * 5000 + b"</x>", None))
+    monkeypatch.setattr(blocks, "MAX_BYTES", 4000)
+    with pytest.raises(BrokenMetadata, match=r"of 0 MB, more than the 0 MB that are read"):
+        module.read_blocks(data)
+
+
 @pytest.mark.parametrize("end", [b"", b"\xff", b"\xff\xd9", b"\xff\xe1\x00\x01", b"\xff\xe1\xff\xff", b"no marker"])
 def test_a_jpeg_without_a_scan_is_broken(end):
     with pytest.raises(BrokenMetadata):
@@ -179,13 +208,9 @@ def test_iptc_that_breaks_off_is_read_as_far_as_it_goes(cut):
 # PNG
 
 
-def chunk(type_, content):
-    return struct.pack(">I", len(content)) + type_ + content + struct.pack(">I", zlib.crc32(type_ + content))
-
-
 def with_chunk(data, type_, content):
     """Behind IHDR, which is 25 bytes long."""
-    return data[:33] + chunk(type_, content) + data[33:]
+    return data[:33] + png_chunk(type_, content) + data[33:]
 
 
 def test_new_chunks_stand_before_the_picture_with_right_checksums(photo_bytes):
@@ -197,14 +222,14 @@ def test_new_chunks_stand_before_the_picture_with_right_checksums(photo_bytes):
 
 
 def test_a_compressed_packet_is_read_and_written_plainly(photo_bytes):
-    compressed = png.XMP_KEYWORD + b"\1\0en\0key\0" + zlib.compress(b"<x/>" * 100)
+    compressed = XMP + b"\1\0en\0key\0" + zlib.compress(b"<x/>" * 100)
     data = with_chunk(photo_bytes["bare.png"], b"iTXt", compressed)
     assert png.read_blocks(data).xmp == b"<x/>" * 100
-    assert chunk(b"iTXt", png.XMP_KEYWORD + b"\0\0\0\0<y/>") in replaced(png, data, b"<y/>")
+    assert png_chunk(b"iTXt", XMP + b"\0\0\0\0<y/>") in replaced(png, data, b"<y/>")
 
 
 def test_other_texts_stay(photo_bytes):
-    comment = chunk(b"iTXt", b"Comment\0\0\0\0\0words") + chunk(b"tEXt", b"Title\0words")
+    comment = png_chunk(b"iTXt", b"Comment\0\0\0\0\0words") + png_chunk(b"tEXt", b"Title\0words")
     data = photo_bytes["bare.png"]
     assert comment in replaced(png, data[:33] + comment + data[33:], b"<x/>", b"a dog")
 
@@ -226,13 +251,17 @@ def test_what_follows_the_end_of_a_png_stays(photo_bytes):
 )
 def test_broken_packets_in_a_png_are_named(content, reason, photo_bytes):
     with pytest.raises(BrokenMetadata, match=reason):
-        png.read_blocks(with_chunk(photo_bytes["bare.png"], b"iTXt", png.XMP_KEYWORD + content))
+        png.read_blocks(with_chunk(photo_bytes["bare.png"], b"iTXt", XMP + content))
 
 
 def test_a_wrong_checksum_of_metadata_is_named(photo_bytes):
     data = with_chunk(photo_bytes["bare.png"], b"eXIf", tiff.EMPTY)
+    broken = data.replace(b"eXIfII*\0\x08", b"eXIfII*\0\x09")
+    assert png.read_blocks(broken).exif == b""  # the picture is whole without it
     with pytest.raises(BrokenMetadata, match="the checksum of its eXIf is wrong"):
-        png.read_blocks(data.replace(b"eXIfII*\0\x08", b"eXIfII*\0\x09"))
+        png.replace_blocks(broken, None, b"a dog")
+    with pytest.raises(BrokenMetadata, match="the checksum of its iTXt is wrong"):
+        png.read_blocks(with_chunk(data, b"iTXt", XMP + b"\0\0\0\0<x/>").replace(b"<x/>", b"<y/>"))
 
 
 # WebP

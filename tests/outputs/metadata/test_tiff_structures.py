@@ -56,6 +56,64 @@ def test_entries_are_in_ascending_order(data):
     assert tags == sorted(tags) and {270, 700} <= set(tags)
 
 
+def entry(tag, type_=3, count=1, value=b"\1\0\0\0"):
+    return struct.pack("<HHI4s", tag, type_, count, value)
+
+
+def structure(*entries):
+    return b"II*\0\x08\0\0\0" + struct.pack("<H", len(entries)) + b"".join(entries) + bytes(4)
+
+
+DAMAGED = [entry(0), entry(0xFFFF, 0xABCD, 0xFFFFFFFF, b"\xff" * 4), entry(0x200, 0, 0)]
+
+
+@pytest.mark.parametrize("damaged", DAMAGED)
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize(
+    "tags", [(256, 271, 282), (282, 271, 256), (256, 270, 282)], ids=["sorted", "wild", "described"]
+)
+def test_entries_keep_their_order_and_ours_takes_its_place_among_them(tags, place, damaged):
+    """A reader gives up where a directory begins with a damaged entry."""
+    entries = [entry(tag) for tag in tags]
+    entries.insert(place, damaged)
+    before = tiff.read_directory(structure(*entries)).entries
+    after = tiff.read_directory(with_tags(structure(*entries), description=b"a dog\0")).entries
+    assert [each for each in after if each.tag != 270] == [each for each in before if each.tag != 270]
+    where = [each.tag for each in after].index(270)
+    assert all(each.tag < 270 for each in after[:where] if each.tag in tags or 270 not in tags)
+    if 270 in tags:
+        assert where == [each.tag for each in before].index(270)
+
+
+def test_a_further_entry_of_the_same_tag_stays_and_is_read():
+    data = structure(entry(270, 2, 4, b"one\0"), entry(270, 2, 4, b"two\0"))
+    assert tiff.read_descriptions(data) == ["one", "two"]
+    assert tiff.read_descriptions(with_tags(data, description=b"a dog\0")) == ["a dog", "two"]
+
+
+@pytest.mark.parametrize("exif", [b"", b"Exif", b"II*\0\xff\0\0\0", structure(entry(270, 2, 99, b"\xff" * 4))])
+def test_of_a_broken_structure_no_description_is_read(exif):
+    assert tiff.read_descriptions(exif) == []
+
+
+def test_a_value_that_another_entry_shares_is_not_given_up():
+    described = with_tags(structure(entry(256)), True, description=b"a dog runs\0")
+    at = tiff.read_directory(described)
+    shared = at.find(270).value  # of another tag, whose value is the same text
+    data = described[: at.start] + structure(entry(270, 2, 11, shared), entry(285, 2, 11, shared))[8:]
+    after = with_tags(data, True, description=b"a cat\0")
+    assert tiff.read_tag(after, 285) == b"a dog runs\0" and tiff.read_tag(after, 270) == b"a cat\0"
+
+
+def test_more_entries_than_a_directory_can_count_are_refused():
+    full = b"II*\0\x08\0\0\0\xff\xff" + entry(256) * 0xFFFF + bytes(4)
+    with pytest.raises(BrokenMetadata, match="no room for another entry"):
+        tiff.set_tags(full, {270: (tiff.ASCII, b"a dog\0")}, reuses_end=True)
+    big = b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 0x10000) + bytes(20 * 0x10000 + 8)
+    with pytest.raises(BrokenMetadata, match="65,536 entries"):
+        tiff.read_directory(big)
+
+
 def test_directories_and_values_begin_at_even_offsets(data):
     directory = tiff.read_directory(with_tags(data, description=b"even\0", xmp=b"odd packet."))
     offsets = [directory.offset_of(directory.find(tag)) for tag in (270, 700)]

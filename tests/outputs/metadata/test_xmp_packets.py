@@ -1,6 +1,6 @@
 import pytest
 
-from captioner.outputs.metadata import elements, xmp
+from captioner.outputs.metadata import blocks, elements, xmp
 from captioner.outputs.metadata.blocks import BrokenMetadata
 from captioner.outputs.metadata.xmp import META, PACKET, Words, read_words, with_captions, without_padding
 
@@ -170,8 +170,9 @@ LAUGHS = b"<!DOCTYPE x [<!ENTITY a 'ha'>" + b"".join(b"<!ENTITY a%d '%b'>" % (i,
         (b"<x/>", "holds no rdf:RDF"),
         (packet("<other:a/>"), "unbound prefix"),
         (packet("<dc:description>\xff</dc:description>").decode().encode("latin-1"), "not well-formed"),
-        (b'<?xml version="1.0" encoding="ISO-8859-1"?>' + META, "ISO-8859-1, which is not UTF-8"),
-        (META.decode().encode("utf-16"), "broken XMP"),
+        (b'<?xml version="1.0" encoding="ISO-8859-1"?>' + META, "ISO-8859-1, which is not Unicode"),
+        (META.decode().encode("utf-16-le")[:-40], "broken XMP"),
+        (("\ufeff" + META.decode()).encode("utf-16-be")[:20] + b"\xd8\0" * 9, "no UTF-16-BE"),
     ],
 )
 def test_broken_and_dangerous_packets_are_refused(data, reason):
@@ -181,9 +182,79 @@ def test_broken_and_dangerous_packets_are_refused(data, reason):
         with_captions(data, {"alt": "a dog"})
 
 
-def test_deep_nesting_is_walked_without_end_of_stack():
-    deep = b"<x>" * 5_000 + META.strip() + b"</x>" * 5_000
+FORMS = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("mark", ["", "\ufeff"], ids=["bare", "marked"])
+@pytest.mark.parametrize("declared", ["", "declared"])
+@pytest.mark.parametrize("start", [META, PACKET, described(("de", "ein Hund"))])
+def test_packets_in_every_form_of_unicode_are_read_and_written_in_theirs(start, declared, mark, form):
+    head = f'<?xml version="1.0" encoding="{form.removesuffix("-le").removesuffix("-be")}"?>\n' if declared else ""
+    plain = mark + head + start.decode()
+    written = with_captions(plain.encode(form), {"alt": ODD, "description": "a dog"})
+    assert written.decode(form).encode() == with_captions(plain.encode(), {"alt": ODD, "description": "a dog"})
+    words = read_words(written)
+    assert words["alt"] == Words((ODD,), ODD) and words["description"].texts[0] == "a dog"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_padding_is_given_up_in_every_form_of_unicode(form):
+    padded = PACKET.replace(b"<?xpacket end", b" " * 2000 + b"\n<?xpacket end").decode().encode(form)
+    assert without_padding(padded) == PACKET.decode().encode(form)
+
+
+@pytest.mark.parametrize("form", FORMS[1:])
+def test_a_zero_byte_behind_a_packet_is_no_harm(form):
+    assert description(described(("de", "ein Hund")).decode().encode(form) + b"\0").texts == ("ein Hund",)
+
+
+# more than honest metadata have
+
+
+def test_nesting_of_honest_depth_is_read():
+    deep = b"<x>" * (elements.MAX_DEPTH - 10) + META.strip() + b"</x>" * (elements.MAX_DEPTH - 10)
     assert read_words(with_captions(deep, {"alt": "a dog"}))["alt"].texts == ("a dog",)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<x>" * 1_000_000,
+        packet("<a/>" * (elements.MAX_ELEMENTS + 1)),
+        packet("<a " + " ".join(f"b{number}=''" for number in range(elements.MAX_ELEMENTS)) + "/>"),
+    ],
+    ids=["depth", "elements", "attributes"],
+)
+def test_too_many_parts_are_refused(data):
+    with pytest.raises(BrokenMetadata, match="more than 200,000 elements, or nested more than 100 deep"):
+        read_words(data)
+
+
+def test_items_within_items_are_read_once():
+    nested = "<rdf:li>" * 40 + "a dog" + "</rdf:li>" * 40
+    assert description(packet(f"<dc:description>{nested}<rdf:li>a cat</rdf:li></dc:description>")).texts == (
+        "a dog",
+        "a cat",
+    )
+
+
+def test_a_packet_of_too_many_bytes_is_refused(monkeypatch):
+    monkeypatch.setattr(blocks, "MAX_BYTES", 10_000_000)
+    with pytest.raises(BrokenMetadata, match="XMP of 12 MB, more than the 10 MB that are read"):
+        read_words(META + b" " * 12_000_000)
+
+
+@pytest.mark.parametrize("inside", ["\n" * 3_000_000, "&lt;" * 300_000, "<![CDATA[\n]]>" * 100_000])
+def test_long_texts_come_in_few_pieces(inside):
+    root = elements.parse(packet(f"<dc:title>{inside}</dc:title>"))
+    assert sum(len(element.own_text) for element in root.walk()) < 10_000
+
+
+def test_long_runs_of_blanks_take_no_quadratic_time():
+    """A second or two each, not hours."""
+    data = packet("", DC, "dc:description='a dog'" + " " * 3_000_000)
+    assert description(with_captions(data, {"description": "a cat"})).texts == ("a cat",)
 
 
 @pytest.mark.parametrize("text", ["zero \0", "\x1b", "\ud800", "\uffff"])
