@@ -79,7 +79,7 @@ class Metadata(Output):
         try:
             found = read_captions(photo.source)
         except ForeignFormat:
-            check_num_pixels(photo.source, sys.maxsize)  # which says so of what is no image at all
+            check_num_pixels(photo.source, sys.maxsize, size=1)  # which says so of what is no image at all
             raise
         self._remarks.add_found(found, self._fields, self._replaces_human)
         return is_settled(found, self._fields, anew, self._replaces_human)
