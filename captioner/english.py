@@ -37,3 +37,10 @@ def is_english(words: Sequence[str]) -> bool:
 def is_content_word(word: str) -> bool:
     """Whether the word says what is in the photo: not one of the closed classes, not punctuation."""
     return word[0].isalpha() and word.lower() not in FUNCTION_WORDS
+
+
+def repeats_content_word(caption: str) -> bool:
+    """Whether an English content word is said twice, as in "a brown and brown dog"."""
+    words = [word.strip('.,;:!?"()') for word in caption.lower().split()]
+    words = [word for word in words if word and is_content_word(word)]
+    return len(set(words)) < len(words)

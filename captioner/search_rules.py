@@ -6,8 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from captioner.english import CONTRASTING_WORDS, FUNCTION_WORDS, UNFINISHED_WORDS, is_english
-from captioner.metrics import repeats_content_word
+from captioner.english import CONTRASTING_WORDS, FUNCTION_WORDS, UNFINISHED_WORDS, is_english, repeats_content_word
 from captioner.options import DecodingOptions
 from captioner.tokenizer import UNK_ID, Tokenizer
 

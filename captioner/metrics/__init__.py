@@ -19,7 +19,7 @@ from captioner.metrics.scores import (
 )
 from captioner.metrics.sentences import sentence_scores, smoothed_bleu
 from captioner.metrics.tally import Part, Tally, tally_tokens
-from captioner.metrics.wording import ends_broken, repeats_content_word, repeats_itself, wording
+from captioner.metrics.wording import ends_broken, repeats_itself, wording
 
 __all__ = [
     "LEVEL",
@@ -40,7 +40,6 @@ __all__ = [
     "interval",
     "paired_differences",
     "ptb_tokenize",
-    "repeats_content_word",
     "repeats_itself",
     "resampled_scores",
     "rouge_l",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from captioner.english import UNFINISHED_WORDS, is_content_word
+from captioner.english import UNFINISHED_WORDS, repeats_content_word
 
 
 def ends_broken(caption: str) -> bool:
@@ -22,13 +22,6 @@ def repeats_itself(caption: str) -> bool:
         for length in range(1, 5)
         for start in range(len(words) - 2 * length + 1)
     )
-
-
-def repeats_content_word(caption: str) -> bool:
-    """Whether an English content word is said twice, as in "a brown and brown dog"."""
-    words = [word.strip('.,;:!?"()') for word in caption.lower().split()]
-    words = [word for word in words if word and is_content_word(word)]
-    return len(set(words)) < len(words)
 
 
 def wording(captions: Sequence[str], train_captions: Iterable[str] | None = None) -> dict:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from captioner.metrics import ends_broken, repeats_content_word, repeats_itself, wording
+from captioner.english import repeats_content_word
+from captioner.metrics import ends_broken, repeats_itself, wording
 
 
 @pytest.mark.parametrize(
