@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import BinaryIO, TypeVar
 
 import numpy as np
-from PIL import IcoImagePlugin, Image, JpegImagePlugin
+from PIL import Image
 
 from captioner.errors import ImageError
 from captioner.images.mending import mended
@@ -125,12 +125,16 @@ def _open_file(file: str | os.PathLike | BinaryIO, name: str) -> Image.Image:
     except Image.DecompressionBombError:
         if not _head(file).startswith(_JPEG_HEAD):
             raise
-        return JpegImagePlugin.JpegImageFile(file)  # whose pixels are counted when it is known at what scale
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        return JpegImageFile(file)  # whose pixels are counted when it is known at what scale
 
 
 def _open_icon(file: str | os.PathLike | BinaryIO) -> Image.Image:
     """The first of the pictures that a Windows icon holds, which Pillow takes for it."""
-    icon = IcoImagePlugin.IcoFile(io.BytesIO(_content(file)))
+    from PIL.IcoImagePlugin import IcoFile  # which most runs never need
+
+    icon = IcoFile(io.BytesIO(_content(file)))
     return icon.getimage(icon.entry[0].dim)
 
 
