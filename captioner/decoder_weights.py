@@ -81,7 +81,7 @@ def _copy(source_path: Path, target_path: Path, changed: Callable[[np.ndarray, d
     """Copies a file of weights. changed: the array that is written in an array's place; it may change attributes."""
     import h5py
 
-    with h5py.File(source_path) as source, h5py.File(target_path, "w") as target:
+    with h5py.File(source_path) as source, h5py.File(target_path, "w", locking=False) as target:
 
         def copy(name, item):
             attributes = dict(item.attrs)

@@ -19,6 +19,7 @@ from captioner.decoder_weights import make_weights_thin
 from captioner.encoders import shipped_graph
 from captioner.evaluation import caption_examples
 from captioner.files import sha256_of, write_json, write_text
+from captioner.inference import Caption
 from captioner.model_folder import (
     ENCODER_GRAPH,
     ENCODER_WEIGHTS,
@@ -31,6 +32,7 @@ from captioner.model_folder import (
 from captioner.options import BootstrapOptions, DecodingOptions
 from captioner.presets import SHARED_ENCODERS
 from captioner.scoring import score_report, tally_examples
+from captioner.training.calibration import calibrate
 from captioner.training.model_card import model_card
 
 
@@ -108,12 +110,16 @@ def install(run_dir: Path, name: str, data_dir: Path, rungs: list[tuple[Path, st
             shutil.copyfile(run_dir / file, preset_dir / file)
     make_weights_thin(preset_dir)
     dataset, decoding = Dataset.open(data_dir), folder.decoding
-    scores = {path: dev_scores(path, dataset, decoding) for path in {run_dir, *(path for path, _ in rungs)}}
+    captions = {path: dev_captions(path, dataset, decoding) for path in {run_dir, *(path for path, _ in rungs)}}
+    scores = {path: dev_scores(dataset, said, decoding) for path, said in captions.items()}
+    is_content = Captioner.load(run_dir).is_content
+    confidence, calibration = calibrate(dataset.split("dev"), captions[run_dir], is_content)
     record = folder.training | {
         "licence": family.licence,
         "decoding": decoding.to_json(),
         "encoder": vars(folder.encoder),
         "dev_scores": scores[run_dir],
+        "confidence": calibration,
         "ladder": [
             {"what": what, "seconds": ModelFolder.open(path).training["seconds"], "dev_scores": scores[path]}
             for path, what in rungs
@@ -121,17 +127,20 @@ def install(run_dir: Path, name: str, data_dir: Path, rungs: list[tuple[Path, st
     }
     write_json(preset_dir / TRAINING_RECORD, record)
     write_text(preset_dir / MODEL_CARD, model_card(name, record) + family.notes + examples)
-    seal(preset_dir, name, folder.encoder, folder.network, decoding, shared)
+    seal(preset_dir, name, folder.encoder, folder.network, decoding, shared, confidence)
     return preset_dir
 
 
-def dev_scores(run_dir: Path, dataset: Dataset, decoding: DecodingOptions) -> dict:
+def dev_captions(run_dir: Path, dataset: Dataset, decoding: DecodingOptions) -> list[Caption]:
+    return caption_examples(Captioner.load(run_dir), dataset, dataset.split("dev"), decoding)
+
+
+def dev_scores(dataset: Dataset, captions: list[Caption], decoding: DecodingOptions) -> dict:
     """As `captioner evaluate` prints them."""
-    examples = dataset.split("dev")
-    captions = [c.text for c in caption_examples(Captioner.load(run_dir), dataset, examples, decoding)]
+    examples, texts = dataset.split("dev"), [caption.text for caption in captions]
     known = [text for example in dataset.split("train") for text in example.captions]
-    tally = tally_examples(examples, captions)
-    return score_report(examples, captions, tally, BootstrapOptions(), known) | {"beam_size": decoding.beam_size}
+    tally = tally_examples(examples, texts)
+    return score_report(examples, texts, tally, BootstrapOptions(), known) | {"beam_size": decoding.beam_size}
 
 
 def under_todays_key(folder: ModelFolder) -> ModelFolder:

@@ -67,7 +67,7 @@ def test_models_lists_it_with_size_scores_and_licence(name):
     assert result.exit_code == 0
     row = next(line for line in result.stdout.splitlines() if line.startswith(f"{name} "))
     assert f"{open_model(name).network.decoder.upper()} with attention" in row
-    assert "MB" in row and "non-commercial" in row
+    assert "MB" in row and ("CC BY 4.0" if name.startswith("everyday") else "non-commercial") in row
 
 
 def test_models_lists_the_others_where_one_is_broken(monkeypatch):
@@ -79,7 +79,7 @@ def test_models_lists_the_others_where_one_is_broken(monkeypatch):
     monkeypatch.setattr("captioner.presets.open_model", opened)
     result = CliRunner().invoke(main, ["models"])
     assert result.exit_code == 1
-    assert [line.split()[0] for line in result.stdout.splitlines()[1:3]] == ["flickr8k", "flickr8k-rnn"]
+    assert [line.split()[0] for line in result.stdout.splitlines()[1:4]] == ["everyday", "flickr8k", "flickr8k-rnn"]
     assert result.stderr == "failed: flickr8k-gru: altered since the model was made\n"
 
 

@@ -1,6 +1,6 @@
 """A caption taken apart: where the decoder looked, what it might have said, and what its cell did meanwhile.
 
->>> explanation = explain(Captioner.load("flickr8k"), "photo.jpg")
+>>> explanation = explain(Captioner.load("everyday"), "photo.jpg")
 >>> explanation.activation("forget_gate").shape
 (11, 512)
 """

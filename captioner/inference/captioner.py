@@ -52,7 +52,7 @@ class Captioner:
 
     A process that is forked from this one may use it, too. Pickled, it is its folder, which is opened again.
 
-    >>> captioner = Captioner.load("flickr8k")
+    >>> captioner = Captioner.load("everyday")
     >>> captioner.caption("photo.jpg").text
     """
 
@@ -88,6 +88,7 @@ class Captioner:
         if self._is_checked:
             return
         encoder, decoder, folder = self.encoder, self.decoder, self.folder
+        encoder.check()
         if decoder.vocabulary_size != len(self.tokenizer):
             raise ModelError(
                 f"{folder.path}: {DECODER_GRAPH} speaks {decoder.vocabulary_size} tokens,"

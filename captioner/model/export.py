@@ -25,7 +25,7 @@ def save_weights(model: keras.Model, path: Path, narrow: Callable[[np.ndarray], 
     with TemporaryDirectory() as folder, written_whole(path) as temporary:
         whole_path = Path(folder) / "network.weights.h5"  # Keras insists on the suffix
         model.save_weights(whole_path)
-        with h5py.File(whole_path) as source, h5py.File(temporary, "w") as target:
+        with h5py.File(whole_path) as source, h5py.File(temporary, "w", locking=False) as target:
             source.visititems(lambda name, item: _copy(name, item, target, narrow))
 
 

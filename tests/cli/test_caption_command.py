@@ -149,7 +149,7 @@ def test_bad_input_is_one_line_and_the_right_exit_code(run, arguments, exit_code
 def test_an_unknown_model_names_those_there_are():
     result = CliRunner().invoke(main, ["caption", str(PHOTOS / "dog.jpg"), "-m", "flikr8k"])
     assert result.exit_code == 1
-    presets = "flickr8k, flickr8k-gru, flickr8k-rnn"
+    presets = "everyday, flickr8k, flickr8k-gru, flickr8k-rnn"
     assert result.stderr == f"Error: unknown preset 'flikr8k'; choose {presets}, or give a model folder\n"
 
 

@@ -18,7 +18,7 @@ from captioner.presets import PRESETS
 from captioner.tokenizer import Tokenizer
 
 PHOTO = Path(__file__).parents[2] / "data" / "photos" / "dog.jpg"
-LAYERS = {"flickr8k": "lstm", "flickr8k-gru": "gru", "flickr8k-rnn": "simple_rnn"}
+LAYERS = {"everyday": "lstm", "flickr8k": "lstm", "flickr8k-gru": "gru", "flickr8k-rnn": "simple_rnn"}
 
 
 def run(*arguments):

@@ -147,7 +147,7 @@ def test_photos_and_shards_may_lie_in_an_object_store(tmp_path, monkeypatch):
         parts = [Place.of(f"{bucket}/out/part-{number:06}.parquet").read() for number in range(2)]
     records = [record for part in parts for record in read_records(io.BytesIO(part))]
     assert [record["file_name"] for record in records] == ["a.jpg", "deep/b.jpg", "한 개.jpg"]
-    captions = Captioner.load("flickr8k").caption([str(path) for path in (PHOTOS[0], PHOTOS[2], PHOTOS[1])])
+    captions = Captioner.load().caption([str(path) for path in (PHOTOS[0], PHOTOS[2], PHOTOS[1])])
     assert [record["text"] for record in records] == [caption.text for caption in captions]
 
 

@@ -17,7 +17,7 @@ from captioner.model_folder import DECODER_WEIGHTS
 from captioner.options import DecodingOptions
 
 PHOTOS = Path(__file__).parents[2] / "data" / "photos"
-SHIPPED = ("flickr8k", "flickr8k-gru", "flickr8k-rnn")
+SHIPPED = ("everyday", "flickr8k", "flickr8k-gru", "flickr8k-rnn")
 
 
 @pytest.fixture(scope="module", params=[*SHIPPED, "tiny", "blind"])

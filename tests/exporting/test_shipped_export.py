@@ -74,7 +74,7 @@ def test_the_lines_of_the_readme_caption_with_an_encoder_in_integers(make_model,
     [
         (["flickr8k", "out"], 2, "Missing option '--format'"),
         (["flickr8k", "out", "--format", "pmml"], 2, "pmml"),
-        (["flikr8k", "out", "--format", "litert"], 1, "unknown preset 'flikr8k'; choose flickr8k, "),
+        (["flikr8k", "out", "--format", "litert"], 1, "unknown preset 'flikr8k'; choose everyday, flickr8k, "),
         (["flickr8k", "full", "--format", "litert"], 1, "Error: full: holds something already; give a folder that is"),
         (["flickr8k", "full/file/out", "--format", "litert"], 1, "Error: full/file/out: cannot be written"),
     ],

@@ -181,7 +181,7 @@ def test_a_model_is_loaded_from_its_folder(as_given, tiny_model_dir):
 
 
 def test_a_model_that_is_not_there_is_named():
-    with pytest.raises(ModelError, match="unknown preset 'flikr8k'; choose flickr8k, flickr8k-gru, "):
+    with pytest.raises(ModelError, match="unknown preset 'flikr8k'; choose everyday, flickr8k, "):
         Captioner.load("flikr8k")
 
 

@@ -12,6 +12,7 @@ from served import JPEG, PHOTOS, serving
 from captioner.inference import Captioner
 from captioner.options import DecodingOptions
 from captioner.outputs.forms import json_line, success_record
+from captioner.preset_names import DEFAULT_PRESET
 
 FIRST, SECOND = (path.read_bytes() for path in PHOTOS[:2])
 BROKEN = FIRST[:300]
@@ -27,7 +28,7 @@ def server():
 
 @pytest.fixture(scope="module")
 def captioner():
-    return Captioner.load("flickr8k")
+    return Captioner.load()
 
 
 def test_raw_bytes_get_the_record_that_the_command_line_writes(server, captioner):
@@ -140,7 +141,7 @@ def test_more_pixels_than_are_taken_are_that_photo_s_error(server):
 
 def test_the_model_is_described(server):
     status, _, (model,) = server.ask("GET", "/api/models")
-    assert status == 200 and model["name"] == "flickr8k" and model["decoder"] == "lstm" and model["has_attention"]
+    assert status == 200 and model["name"] == DEFAULT_PRESET and model["decoder"] == "lstm" and model["has_attention"]
     assert (model["max_upload_mb"], model["max_photos"], model["most_candidates"]) == (2, 5, 5)
 
 
