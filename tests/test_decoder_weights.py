@@ -14,9 +14,16 @@ from captioner.presets import PRESETS
 
 @pytest.fixture
 def folder(tmp_path):
-    for name in (DECODER_GRAPH, DECODER_WEIGHTS):
-        shutil.copyfile(PRESETS["flickr8k-rnn"] / name, tmp_path / name)
+    """A decoder's graph and all of its weights."""
+    shutil.copyfile(PRESETS["flickr8k-rnn"] / DECODER_GRAPH, tmp_path / DECODER_GRAPH)
+    with whole_decoder_weights(PRESETS["flickr8k-rnn"]) as path:
+        shutil.copyfile(path, tmp_path / DECODER_WEIGHTS)
     return tmp_path
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_shipped_models_write_no_number_twice(name):
+    assert (PRESETS[name] / DECODER_WEIGHTS).stat().st_size < 0.1 * (PRESETS[name] / DECODER_GRAPH).stat().st_size
 
 
 def content_of(path):

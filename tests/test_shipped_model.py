@@ -142,10 +142,10 @@ def test_photos_of_natural_shape_lose_nothing(captioner, dev, dev_captions, flic
 @pytest.mark.slow
 def test_keras_and_litert_see_and_say_the_same(captioner, dev):
     keras_model = pytest.importorskip("captioner.model")
+    from captioner.decoder_weights import whole_decoder_weights
     from captioner.decoding import beam_search
     from captioner.encoders import build_encoder
     from captioner.encoders.projection import project, read_projection
-    from captioner.model_folder import DECODER_WEIGHTS
 
     folder = captioner.folder
     is_tuned = folder.encoder_weights_path is not None
@@ -158,7 +158,8 @@ def test_keras_and_litert_see_and_say_the_same(captioner, dev):
     network = keras_model.build_network(
         folder.network, folder.vocabulary_size, folder.encoder.num_regions, folder.encoder.depth
     )
-    keras_model.load_weights(network, folder.path / DECODER_WEIGHTS)
+    with whole_decoder_weights(folder.path) as path:
+        keras_model.load_weights(network, path)
 
     def step(**inputs):
         return {name: np.asarray(value) for name, value in network.step(**inputs).items()}

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from captioner import Captioner
+from captioner.decoder_weights import whole_decoder_weights
 from captioner.decoding import beam_search
 from captioner.errors import ImageError, ModelError, OptionsError
 from captioner.explaining import CELLS, explain
 from captioner.explaining import replay as replay_module
 from captioner.explaining.cells import step_inside
 from captioner.explaining.weights import read_cell
-from captioner.model_folder import DECODER_WEIGHTS
 from captioner.options import DecodingOptions
 
 PHOTOS = Path(__file__).parents[2] / "data" / "photos"
@@ -93,8 +93,8 @@ def test_the_graph_of_litert_computes_what_the_equations_say(explained):
     """Each step from the state before it, by the weights in the file: what is shown is what chose the word."""
     captioner, _, explanation = explained
     network, decoder = captioner.folder.network, explanation.decoder
-    path = captioner.folder.path / DECODER_WEIGHTS
-    weights, embeddings = read_cell(path, network, captioner.folder.vocabulary_size)
+    with whole_decoder_weights(captioner.folder.path) as path:
+        weights, embeddings = read_cell(path, network, captioner.folder.vocabulary_size)
     before = explanation.first_state
     for number, step in enumerate(explanation.steps):
         token = captioner.tokenizer.tokens.index(step.read)
