@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
+from captioner.locks import leads_to
+
 MAX_KEPT_BYTES = 100  # of a target's name in that of its temporary file; file systems take 143 (eCryptfs) to 255
 _PART = re.compile(r"\..+\.(?P<host>[0-9a-f]{8})-[0-9]{1,10}\.part", re.DOTALL)
 
@@ -63,7 +65,7 @@ def _claim(target: Path, make: Callable[[Path], None]) -> tuple[Path, int | None
             continue
         with suppress(BlockingIOError, FileNotFoundError):  # a process that cleans up was there before the lock
             lock = _lock(path)
-            if lock is None or _is_at(lock, path):
+            if lock is None or leads_to(path, lock):
                 return path, lock
             os.close(lock)
 
@@ -102,11 +104,6 @@ def _lock(path: Path) -> int | None:
             raise
         return None
     return file
-
-
-def _is_at(file: int, path: Path) -> bool:
-    """Whether the open file is the one that the path leads to."""
-    return os.path.exists(path) and os.path.samestat(os.fstat(file), os.stat(path))
 
 
 @cache
