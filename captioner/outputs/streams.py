@@ -147,12 +147,9 @@ class RecordFile(Output):
                 _copy(file, kept, entry.start)
                 file.seek(entry.end)
             _copy(file, kept, self._size)
-            kept.flush()
             self._size = kept.tell()
-            new = os.open(temporary, os.O_WRONLY | os.O_APPEND)
-            self._lock(new)  # before it takes its place: no other process comes in between
         self.close()
-        self._file = new
+        self._file = self._open()  # refused where another process was quicker, which then has all of it
 
     def write(self, photo, caption):
         self._append(self._form.success(photo.file_name, shaped(caption, self._shape)))

@@ -13,6 +13,7 @@ from nobody import as_nobody, open_folder
 from PIL import Image
 
 from captioner.cli import main
+from captioner.decoder_weights import whole_decoder_weights
 from captioner.explaining.cells import CellWeights
 from captioner.presets import PRESETS
 from captioner.tokenizer import Tokenizer
@@ -61,7 +62,7 @@ def test_the_numbers_are_the_activations_of_the_steps_that_chose_the_words(shipp
     """Every step once more, by the published equations, from nothing but the JSON, the weights and the vocabulary."""
     name, folder, _ = shipped
     record = json.loads((folder / "explain.json").read_text(encoding="utf-8"))
-    with h5py.File(PRESETS[name] / "decoder.weights.h5") as file:
+    with whole_decoder_weights(PRESETS[name]) as path, h5py.File(path) as file:
         cell = file[f"layers/{LAYERS[name]}/cell/vars"]
         kernel, recurrent_kernel, bias = (cell[str(i)][()].astype(np.float64) for i in range(3))
         embeddings = file["embedding/vars/0"][()].astype(np.float64)
