@@ -32,3 +32,6 @@ stage prepare captioner prepare "$flickr8k" data/flickr8k
 # 39,000 photos with 1.3 captions each: 32 photos a step are about half as many captions as 16 of Flickr8k have
 stage base captioner train data/everyday "$runs/base" --batch-size 32 --epochs 8 --learning-rate 0.001 --no-mirror
 score base
+
+# into the package, where this repository is checked out and installed with `pip install -e`
+stage ship python "$(dirname "$0")/install_preset.py" "$runs/base" everyday data/everyday
