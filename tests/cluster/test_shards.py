@@ -50,7 +50,8 @@ def tried(job):
 
 def on_one_machine(folder, tmp_path, *options):
     path = tmp_path / "alone.jsonl"
-    CliRunner().invoke(main, ["caption", str(folder), "-r", "-f", "jsonl", "-o", str(path), *options])
+    command = ["caption", str(folder), "-r", "-f", "jsonl", "-o", str(path), "--model", "flickr8k"]
+    CliRunner().invoke(main, [*command, *options])
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 

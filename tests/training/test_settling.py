@@ -186,7 +186,7 @@ def test_the_folder_captions_without_the_dataset_it_learned_from(settled, prepar
 def not_kept(prepared, tmp_path_factory):
     """The folder of a run whose encoder got no better; nobody may change it."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(phases, "DevJudge", Judged((0.1, 0.2, 0.15, 0.1)))
+        patch.setattr(phases, "DevJudge", Judged((0.1, 0.2, 0.2, 0.15, 0.1)))
         return train_quietly(run_of(prepared, tmp_path_factory.mktemp("not-kept") / "run"))
 
 
