@@ -9,7 +9,7 @@ import numpy as np
 from captioner.datasets import Dataset, Example
 from captioner.errors import DatasetError, ImageError
 from captioner.inference import Caption, Captioner, Replay, replay_captions
-from captioner.metrics import Tally, Tokenize, choose_tokenizer, score_captions, tally_captions
+from captioner.metrics import choose_tokenizer, score_captions
 from captioner.options import DecodingOptions
 
 _PHOTOS_AT_ONCE = 32
@@ -17,18 +17,10 @@ _PHOTOS_AT_ONCE = 32
 
 def score_examples(examples: list[Example], captions: list[str]) -> dict:
     """Scores of one caption an example against all its references; the tokenizer is chosen by their script."""
-    return score_captions(*_compared(examples, captions))
-
-
-def tally_examples(examples: list[Example], captions: list[str]) -> Tally:
-    """What each example's caption adds to the scores of `score_examples`."""
-    return tally_captions(*_compared(examples, captions))
-
-
-def _compared(examples: list[Example], captions: list[str]) -> tuple[dict, dict, Tokenize]:
     references = {example.image: list(example.captions) for example in examples}
     predictions = {example.image: caption for example, caption in zip(examples, captions, strict=True)}
-    return predictions, references, choose_tokenizer(text for example in examples for text in example.captions)
+    tokenizer = choose_tokenizer(caption for example in examples for caption in example.captions)
+    return score_captions(predictions, references, tokenizer)
 
 
 def caption_examples(

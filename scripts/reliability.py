@@ -11,8 +11,9 @@ import numpy as np
 from captioner import Captioner
 from captioner.confidence import GOOD_CIDER, area_under_curve, cross_validated, statistics_of
 from captioner.datasets import Dataset
-from captioner.evaluation import caption_examples, tally_examples
+from captioner.evaluation import caption_examples
 from captioner.metrics import sentence_scores
+from captioner.scoring import tally_examples
 
 NUM_BINS = 8  # of as many captions each
 

@@ -10,7 +10,6 @@ from captioner.metrics.rouge import rouge_l
 from captioner.metrics.scores import (
     SCORE_NAMES,
     TOKENIZERS,
-    Tokenize,
     choose_tokenizer,
     describe_counts,
     score_captions,
@@ -30,7 +29,6 @@ __all__ = [
     "Difference",
     "Part",
     "Tally",
-    "Tokenize",
     "character_tokenize",
     "check_official",
     "choose_tokenizer",

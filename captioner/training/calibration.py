@@ -14,9 +14,9 @@ from captioner.confidence import (
     statistics_of,
 )
 from captioner.datasets import Example
-from captioner.evaluation import tally_examples
 from captioner.inference import Caption
 from captioner.metrics import sentence_scores
+from captioner.scoring import tally_examples
 
 
 def calibrate(

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from captioner.datasets import Example
 from captioner.decoding import beam_search
-from captioner.evaluation import tally_examples
 from captioner.inference import replay_captions
 from captioner.metrics import sentence_scores
 from captioner.model import CaptionNetwork
+from captioner.scoring import tally_examples
 from captioner.search_rules import search_rules
 from captioner.training.batches import TeacherForcing
 from captioner.training.dev_loss import TeacherForcedLoss
