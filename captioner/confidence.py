@@ -68,8 +68,11 @@ class Confidence:
 
     def __call__(self, caption: Spoken, is_content: np.ndarray) -> float:
         """The chance that the caption is good, 0 to 1."""
-        weights = np.array([self.weights.get(name, 0.0) for name in STATISTICS])
-        return float(_sigmoid(self.intercept + statistics_of(caption, is_content) @ weights))
+        return float(self.of(statistics_of(caption, is_content)))
+
+    def of(self, statistics: np.ndarray) -> np.ndarray:
+        """The same of statistics that are at hand: (..., statistics) -> (...)."""
+        return _sigmoid(self.intercept + statistics @ np.array([self.weights.get(name, 0.0) for name in STATISTICS]))
 
     def to_json(self) -> dict:
         return {"intercept": self.intercept, "weights": dict(self.weights)}
@@ -110,8 +113,7 @@ def cross_validated(statistics: np.ndarray, is_good: np.ndarray, num_parts: int 
     found = np.zeros(len(statistics))
     for part in np.array_split(np.random.default_rng(0).permutation(len(statistics)), num_parts):
         others = np.setdiff1d(np.arange(len(statistics)), part)
-        fitted = fit_confidence(statistics[others], is_good[others])
-        found[part] = _sigmoid(fitted.intercept + statistics[part] @ np.array(list(fitted.weights.values())))
+        found[part] = fit_confidence(statistics[others], is_good[others]).of(statistics[part])
     return found
 
 

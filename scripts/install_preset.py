@@ -32,6 +32,7 @@ from captioner.model_folder import (
 from captioner.options import BootstrapOptions, DecodingOptions
 from captioner.presets import SHARED_ENCODERS
 from captioner.scoring import score_report, tally_examples
+from captioner.search_rules import content_tokens
 from captioner.training.calibration import calibrate
 from captioner.training.model_card import model_card
 
@@ -112,7 +113,7 @@ def install(run_dir: Path, name: str, data_dir: Path, rungs: list[tuple[Path, st
     dataset, decoding = Dataset.open(data_dir), folder.decoding
     captions = {path: dev_captions(path, dataset, decoding) for path in {run_dir, *(path for path, _ in rungs)}}
     scores = {path: dev_scores(dataset, said, decoding) for path, said in captions.items()}
-    is_content = Captioner.load(run_dir).is_content
+    is_content = content_tokens(decoding, folder.tokenizer)
     confidence, calibration = calibrate(dataset.split("dev"), captions[run_dir], is_content)
     record = folder.training | {
         "licence": family.licence,
