@@ -119,8 +119,7 @@ class Sidecars(Output):
     def is_settled(self, photo, anew):
         """Raises: CaptionerError when what lies there is no file, such as a pipe, which is waited for without end."""
         self._owners.check_own(photo)
-        content = self.beginning(photo)
-        return not anew and self.holds_caption(self.path(photo), content)
+        return self.holds_caption(self.path(photo), self.beginning(photo)) and not anew
 
     def holds_caption(self, path: Path, content: bytes) -> bool:
         return bool(content.strip())
@@ -157,10 +156,6 @@ class CaptionSidecars(Sidecars):
 
 class JsonSidecars(Sidecars):
     suffix = ".json"
-
-    def is_settled(self, photo, anew):
-        self._owners.check_own(photo)
-        return self.holds_caption(self.path(photo), self.beginning(photo)) and not anew
 
     def holds_caption(self, path, content):
         """Raises: ImageError when another program's JSON lies there, such as a photo album's export."""
