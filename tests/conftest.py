@@ -1,6 +1,7 @@
 """What many tests need and only the whole run can afford to make: a prepared dataset, a trained model."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,22 @@ ENCODER = "efficientnet-lite2-320"
 def cache_home(tmp_path_factory):
     """Where caches are kept while tests run, those of the commands they start as well."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def start_process():
+    """A function `*command -> process`, with pipes to its stdin and from its stdout; killed when the test ends."""
+
+    def started(*command):
+        processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        return processes[-1]
+
+    processes = []
+    yield started
+    for process in processes:
+        process.kill()
+        with process:
+            process.wait()
 
 
 @pytest.fixture

@@ -463,22 +463,15 @@ with locked(Path(sys.argv[1]), "the data", print):
 
 
 @pytest.fixture
-def start_holder(tmp_path):
+def start_holder(start_process, tmp_path):
     """A function `() -> process` that is inside the block of tmp_path/lock until its stdin is closed."""
 
     def started():
-        command = [sys.executable, "-c", HOLD, str(tmp_path / "lock")]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        processes.append(process)
+        process = start_process(sys.executable, "-c", HOLD, str(tmp_path / "lock"))
         assert process.stdout.readline() == "inside\n"
         return process
 
-    processes = []
-    yield started
-    for process in processes:
-        process.kill()
-        with process:
-            process.wait()
+    return started
 
 
 def test_who_waits_for_a_lock_says_once_for_whom(tmp_path, start_holder):

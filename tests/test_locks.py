@@ -27,22 +27,15 @@ with block:
 
 
 @pytest.fixture
-def start_holder():
+def start_holder(start_process):
     """A function `(path, block) -> process` that is inside the block until its stdin is closed."""
 
     def started(path, block="claimed"):
-        command = [sys.executable, "-c", HOLD, str(path), block]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        processes.append(process)
+        process = start_process(sys.executable, "-c", HOLD, str(path), block)
         assert process.stdout.readline() == "inside\n"
         return process
 
-    processes = []
-    yield started
-    for process in processes:
-        process.kill()
-        with process:
-            process.wait()
+    return started
 
 
 def test_a_claim_is_refused_in_one_line_that_names_its_holder(tmp_path, start_holder):

@@ -4,7 +4,6 @@ import json
 import os
 import platform
 import resource
-import subprocess
 import sys
 import threading
 from contextlib import contextmanager
@@ -480,20 +479,13 @@ if len(sys.argv) > 4:
 
 
 @pytest.fixture
-def start_writer(tmp_path):
+def start_writer(start_process, tmp_path):
     """A function `(first, num_rounds, ...) -> process` that writes two photos a round."""
 
     def started(*arguments):
-        command = [sys.executable, "-c", WRITE, str(tmp_path / "features"), *map(str, arguments)]
-        processes.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
-        return processes[-1]
+        return start_process(sys.executable, "-c", WRITE, str(tmp_path / "features"), *map(str, arguments))
 
-    processes = []
-    yield started
-    for process in processes:
-        process.kill()
-        with process:
-            process.wait()
+    return started
 
 
 def test_processes_that_write_at_the_same_time_keep_every_photo_with_its_row(tmp_path, start_writer):
